@@ -1,0 +1,200 @@
+# mupdated: a MUPDATE (RFC 3656) master server.
+#
+#   make              build everything into build/
+#   make run          install what is missing, build, run a master on a local port
+#   make check        install what is missing, build, run all tests
+#   make install      DESTDIR= PREFIX=/usr/local
+#
+# V=1 shows the commands. Variants build apart from the normal build, in build/VARIANT/:
+#   make SANITIZER=address,undefined     make CC=clang
+
+VERSION := 0.1.0
+Q := $(if $(V),,@)
+SOMAJOR := 1
+
+CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
+comma := ,
+VARIANT := $(subst $(comma),-,$(SANITIZER))$(if $(and $(SANITIZER),$(findstring clang,$(CC))),-)$(if $(findstring clang,$(CC)),clang)
+BUILD := build$(addprefix /,$(VARIANT))
+
+PREFIX ?= /usr/local
+SBINDIR ?= $(PREFIX)/sbin
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+
+RUN_PACKAGES := gcc make pkg-config libdb5.3-dev libuv1-dev libssl-dev libsasl2-dev \
+    libsasl2-modules sasl2-bin zlib1g-dev libsystemd-dev libxxhash-dev libjansson-dev libbsd-dev
+CHECK_PACKAGES := $(RUN_PACKAGES) libcmocka-dev python3 python3-pytest openssl mandoc
+CI_PACKAGES := $(CHECK_PACKAGES) clang libclang-rt-14-dev valgrind
+MURDER_PACKAGES := $(CHECK_PACKAGES) iproute2 cyrus-common cyrus-imapd cyrus-pop3d cyrus-murder cyrus-clients
+BENCH_PACKAGES := $(MURDER_PACKAGES)
+
+# Flags that a packager sets (CFLAGS, LDFLAGS) come on top of those that the
+# code needs.
+CFLAGS ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Werror
+SANITIZE := $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+INCLUDES := -Ilibmupdate/include -Ilibmupdate -I.
+DEFINES := -D_GNU_SOURCE -DMUPDATED_VERSION='"$(VERSION)"' -DMUPDATED_SYSCONFDIR='"$(SYSCONFDIR)"'
+ALL_CFLAGS = -std=c11 $(WARNINGS) $(DEFINES) $(INCLUDES) $(SANITIZE) -fPIC -fvisibility=hidden -pthread -MMD -MP $(CFLAGS)
+ALL_LDFLAGS = $(SANITIZE) -pthread -Wl,--as-needed $(LDFLAGS)
+
+# What each part links with. The lists are expanded when a recipe runs, so that
+# "make run" can install the packages first.
+pkg = $(shell pkg-config --libs $(1))
+LAYER_LIBS = $(call pkg,openssl libsasl2 zlib)
+CTL_LIBS = $(call pkg,jansson libbsd) $(LAYER_LIBS)
+MUPDATED_LIBS = $(call pkg,libuv libsystemd libxxhash) -ldb-5.3 $(LAYER_LIBS)
+TEST_LIBS = $(call pkg,cmocka jansson libbsd) $(MUPDATED_LIBS)
+
+# --- sources: the folders are the modules -----------------------------------
+
+WIRE := $(wildcard libmupdate/wire/*.c)
+LAYER := $(wildcard libmupdate/layer/*.c)
+SERVER := $(wildcard libmupdate/server/*.c)
+CLIENT := $(wildcard libmupdate/client/*.c)
+DAEMON := $(wildcard mupdated/*.c mupdated/*/*.c)
+TOOLS_CTL := $(wildcard tools/mupdatectl/*.c)
+TOOLS_BENCH := $(wildcard tools/mupdate-bench/*.c)
+UNIT_TESTS := $(wildcard tests/unit/*/test_*.c)
+UNIT_SUPPORT := $(filter-out $(UNIT_TESTS),$(wildcard tests/unit/*/*.c tests/unit/*.c))
+
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+SERVER_SO := $(BUILD)/libmupdate-server.so
+CLIENT_SO := $(BUILD)/libmupdate-client.so
+PROGRAMS := $(BUILD)/mupdated $(BUILD)/mupdatectl $(BUILD)/mupdate-bench
+UNIT_PROGRAMS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_TESTS))
+
+all: $(PROGRAMS) $(SERVER_SO).$(VERSION) $(CLIENT_SO).$(VERSION) \
+    $(BUILD)/libmupdate-server.pc $(BUILD)/libmupdate-client.pc
+
+$(BUILD)/mupdated: $(call obj,$(WIRE) $(LAYER) $(SERVER) $(DAEMON))
+	@echo "  LD $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(MUPDATED_LIBS)
+
+$(BUILD)/mupdatectl: $(call obj,$(WIRE) $(LAYER) $(CLIENT) $(TOOLS_CTL))
+	@echo "  LD $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CTL_LIBS)
+
+$(BUILD)/mupdate-bench: $(call obj,$(WIRE) $(LAYER) $(CLIENT) $(TOOLS_BENCH))
+	@echo "  LD $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LAYER_LIBS)
+
+# A shared library exports what its version script lists and nothing else.
+define shared_library
+	@echo "  LD $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,$(notdir $(1)).$(SOMAJOR) \
+	    -Wl,--version-script=$(2) -Wl,-z,defs -o $@ $(filter %.o,$^) $(3)
+	ln -sf $(notdir $@) $(1).$(SOMAJOR)
+	ln -sf $(notdir $(1)).$(SOMAJOR) $(1)
+endef
+
+$(SERVER_SO).$(VERSION): $(call obj,$(WIRE) $(SERVER)) libmupdate/server/libmupdate-server.map
+	$(call shared_library,$(SERVER_SO),libmupdate/server/libmupdate-server.map,)
+
+$(CLIENT_SO).$(VERSION): $(call obj,$(WIRE) $(LAYER) $(CLIENT)) libmupdate/client/libmupdate-client.map
+	$(call shared_library,$(CLIENT_SO),libmupdate/client/libmupdate-client.map,$(LAYER_LIBS))
+
+$(BUILD)/%.pc: libmupdate/%.pc.in Makefile | $(BUILD)
+	sed -e 's|@prefix@|$(PREFIX)|' -e 's|@libdir@|$(LIBDIR)|' -e 's|@includedir@|$(INCLUDEDIR)|' \
+	    -e 's|@version@|$(VERSION)|' $< > $@
+
+$(BUILD):
+	mkdir -p $@
+
+# Objects are made again when the flags differ from those of the last time.
+FLAGS := $(BUILD)/obj/flags
+$(shell mkdir -p $(BUILD)/obj; echo '$(CC) $(ALL_CFLAGS)' | cmp -s - $(FLAGS) || echo '$(CC) $(ALL_CFLAGS)' >$(FLAGS))
+
+$(BUILD)/obj/%.o: %.c $(FLAGS)
+	@mkdir -p $(@D)
+	@echo "  CC $<"
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+
+# --- tests -------------------------------------------------------------------
+
+# Unit tests link with everything but the programs' main files.
+TEST_OBJECTS := $(call obj,$(WIRE) $(LAYER) $(SERVER) $(CLIENT) $(filter-out %/main.c,$(DAEMON) $(TOOLS_CTL) $(TOOLS_BENCH)) $(UNIT_SUPPORT))
+
+$(BUILD)/libtest.a: $(TEST_OBJECTS)
+	@echo "  AR $@"
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libtest.a
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
+
+unit-programs: $(UNIT_PROGRAMS)
+
+# Each of these installs what it needs, then builds and runs in a second make,
+# which sees the packages.
+run:
+	tools/need-packages $(RUN_PACKAGES)
+	$(MAKE) all
+	tools/run-local $(BUILD)
+
+check:
+	tools/need-packages $(CHECK_PACKAGES)
+	$(MAKE) all unit-programs
+	tests/run $(BUILD) unit protocol faults install
+
+check-unit:
+	tools/need-packages $(CI_PACKAGES)
+	$(MAKE) unit-programs
+	tests/run $(BUILD) unit
+
+check-valgrind:
+	tools/need-packages $(CI_PACKAGES)
+	$(MAKE) unit-programs
+	tests/run $(BUILD) --valgrind unit
+
+# For sanitizer builds: the unit tests, and the protocol tests on a daemon that
+# is built like them.
+check-protocol:
+	tools/need-packages $(CI_PACKAGES)
+	$(MAKE) all unit-programs
+	tests/run $(BUILD) unit protocol
+
+check-murder:
+	tools/need-packages $(MURDER_PACKAGES)
+	$(MAKE) all
+	tests/run $(BUILD) murder
+
+bench:
+	tools/need-packages $(BENCH_PACKAGES)
+	$(MAKE) all
+	BUILD=$(BUILD) tests/bench/run $(BENCH_OPTIONS)
+
+# --- install -----------------------------------------------------------------
+
+D = $(DESTDIR)
+
+install: all
+	install -d $(D)$(SBINDIR) $(D)$(BINDIR) $(D)$(LIBDIR)/pkgconfig $(D)$(INCLUDEDIR)/mupdate \
+	    $(D)$(MANDIR)/man1 $(D)$(MANDIR)/man5 $(D)$(MANDIR)/man8 $(D)$(SYSCONFDIR)
+	install -m 755 $(BUILD)/mupdated $(BUILD)/mupdatectl $(D)$(SBINDIR)
+	install -m 755 $(BUILD)/mupdate-bench $(D)$(BINDIR)
+	for library in server client; do \
+	    install -m 644 $(BUILD)/libmupdate-$$library.so.$(VERSION) $(D)$(LIBDIR) && \
+	    ln -sf libmupdate-$$library.so.$(VERSION) $(D)$(LIBDIR)/libmupdate-$$library.so.$(SOMAJOR) && \
+	    ln -sf libmupdate-$$library.so.$(SOMAJOR) $(D)$(LIBDIR)/libmupdate-$$library.so && \
+	    install -m 644 $(BUILD)/libmupdate-$$library.pc $(D)$(LIBDIR)/pkgconfig || exit 1; \
+	done
+	install -m 644 libmupdate/include/mupdate/*.h $(D)$(INCLUDEDIR)/mupdate
+	install -m 644 man/*.1 $(D)$(MANDIR)/man1
+	install -m 644 man/*.5 $(D)$(MANDIR)/man5
+	install -m 644 man/*.8 $(D)$(MANDIR)/man8
+	test -e $(D)$(SYSCONFDIR)/mupdated.conf || install -m 640 etc/mupdated.conf $(D)$(SYSCONFDIR)
+
+clean:
+	rm -rf build
+
+.PHONY: all unit-programs run check check-unit check-valgrind check-protocol check-murder bench \
+    install clean
+.SECONDARY:
