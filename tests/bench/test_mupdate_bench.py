@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The load generator: it measures what it says, and believes no server."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+
+import pytest
+
+import liar
+
+TOOL = pathlib.Path(os.environ.get("BUILD", "build")).resolve() / "mupdate-bench"
+
+EX_USAGE, EX_UNAVAILABLE, EX_PROTOCOL, EX_NOPERM = 64, 69, 76, 77
+
+
+def run(*arguments, port=None):
+    command = [TOOL, "--json", "--seconds", "0.2", "--timeout", "5", "--user", "murder"]
+    if port is not None:
+        command += ["--host", f"127.0.0.1:{port}"]
+    return subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True,
+                          env=dict(os.environ, MUPDATE_BENCH_PASSWORD="secret"),
+                          timeout=60, check=False)
+
+
+def figures(result):
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def filled(server, rows=50):
+    figures(run("fill", "--rows", rows, "--connections", 2, "--depth", 4, port=server.port))
+    server.heard.clear()
+
+
+@pytest.mark.parametrize("arguments", [
+    ("fill", "--rows", 2000, "-c", 3, "-d", 16),
+    ("create", "-c", 4),
+    ("acl", "-c", 2, "-d", 8),
+    ("delete", "--rows", 100),
+    ("find", "-c", 100, "-d", 2),
+    ("dump", "--subscribers", 4, "--rows", 5000),
+    ("list", "--subscribers", 2, "--rows", 5000),
+    ("list", "--rows", 5000, "--location", "backend3."),
+    ("latency", "--subscribers", 5, "--rate", 500),
+    ("cycle", "-c", 3),
+    ("cycle", "-c", 3, "--changes"),
+], ids=lambda arguments: "-".join(map(str, arguments)))
+def test_every_scenario_ends_well_against_the_built_in_server(arguments):
+    got = figures(run("--self", *arguments))
+    assert got["scenario"] == arguments[0]
+    assert got["errors"] == 0
+    assert got.get("ops_per_s", got.get("rows_per_s", got.get("changes"))) > 0
+    assert got["p50_us"] <= got["p99_us"] <= got["max_us"]
+
+
+def test_the_machine_scenarios_need_no_server(tmp_path):
+    loopback = figures(run("loopback"))
+    assert loopback["ops_per_s"] > 0 and loopback["bytes_per_s"] > 0
+    assert figures(run("fsync", "--directory", tmp_path))["ops_per_s"] > 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_strings_are_sent_as_literals_that_do_not_wait():
+    with liar.Liar() as server:
+        figures(run("fill", "--rows", 1, port=server.port))
+    assert server.heard[0] == (b"X0 ACTIVATE {18+}\r\nuser.bench00000000 {27+}\r\n"
+                               b"backend1.bench.test!default {29+}\r\n"
+                               b"bench00000000\tlrswipkxtecdan\t\r\n")
+    assert server.heard[1] == b"Q01 LOGOUT\r\n"
+
+
+def test_fill_stores_each_row_once():
+    with liar.Liar() as server:
+        figures(run("fill", "--rows", 300, "-c", 3, "-d", 7, port=server.port))
+        assert len(server.rows) == 300
+        assert sum(b"ACTIVATE" in command for command in server.heard) == 300
+
+
+def test_create_activates_a_name_only_after_its_reservation_is_acknowledged():
+    asked = []
+
+    def watch(words, honest):
+        if words[1] in (b"RESERVE", b"ACTIVATE"):
+            asked.append((words[1], words[2]))
+        return honest
+
+    with liar.Liar(watch) as server:
+        got = figures(run("create", "--count", 40, "-c", 2, "-d", 3, port=server.port))
+    assert len(asked) == 80 and got["operations"] == 40
+    for name in {name for _, name in asked}:
+        assert [verb for verb, other in asked if other == name] == [b"RESERVE", b"ACTIVATE"]
+
+
+def test_each_acl_change_differs_from_the_one_before():
+    acls = []
+
+    def watch(words, honest):
+        if words[1] == b"ACTIVATE":
+            acls.append(words[4])
+        return honest
+
+    with liar.Liar(watch) as server:
+        figures(run("acl", "--count", 200, "--rows", 10, port=server.port))
+    assert len(set(acls)) == 200
+
+
+def test_a_dump_counts_rows_that_are_not_of_the_set_as_well():
+    with liar.Liar() as server:
+        filled(server)
+        server.rows[b"user.somebody else"] = (b"elsewhere!default", b"")
+        got = figures(run("dump", "--rows", 50, port=server.port))
+    assert got["rows"] == 51
+
+
+@pytest.mark.parametrize("form", [liar.quoted, liar.literal,
+                                  lambda octets: b"{%d}\r\n%s" % (len(octets), octets)],
+                         ids=["quoted", "literal", "waiting_literal"])
+def test_rows_are_understood_in_every_form_of_a_string(form):
+    with liar.Liar(form=form) as server:
+        filled(server)
+        figures(run("find", "--rows", 50, "--count", 20, port=server.port))
+        figures(run("dump", "--rows", 50, port=server.port))
+
+
+@pytest.mark.parametrize("form", [liar.quoted, liar.literal], ids=["quoted", "literal"])
+def test_answers_may_come_an_octet_at_a_time(form):
+    with liar.Liar(form=form, drip=True) as server:
+        filled(server)
+        for scenario in ("find", "dump", "cycle"):
+            figures(run(scenario, "--rows", 50, port=server.port))
+
+
+def replace(verb, old, new):
+    """A lie: the first occurrence of old in the answer to verb is new."""
+    def lie(words, honest):
+        return honest.replace(old, new, 1) if words[1] == verb else honest
+    return lie
+
+
+def instead(verb, said):
+    def lie(words, honest):
+        return said if words[1] == verb else honest
+    return lie
+
+
+def twice_the_row(words, honest):
+    if words[1] not in (b"FIND", b"UPDATE"):
+        return honest
+    first, rest = honest.split(b"\t\r\n", 1)
+    return first + b"\t\r\n" + first + b"\t\r\n" + rest
+
+
+def no_row(words, honest):
+    return liar.done(words[0]) if words[1] == b"FIND" else honest
+
+
+LIES = {
+    "find_another_name": ("find", replace(b"FIND", b"user.bench", b"user.other")),
+    "find_another_location": ("find", replace(b"FIND", b"!default", b"!damaged")),
+    "find_another_acl": ("find", replace(b"FIND", b"lrswip", b"lrswit")),
+    "find_no_row": ("find", no_row),
+    "find_row_twice": ("find", twice_the_row),
+    "find_another_tag": ("find", replace(b"FIND", b"OK", b"OK \"\"\r\nX9 OK")),
+    "find_text_missing": ("find", replace(b"FIND", b' "done"', b"")),
+    "find_text_without_quotes": ("find", replace(b"FIND", b'"done"', b"done")),
+    "find_refused": ("find", replace(b"FIND", b"OK", b"NO")),
+    "create_reserve_refused": ("create", replace(b"RESERVE", b"OK", b"NO")),
+    "create_activate_bad": ("create", replace(b"ACTIVATE", b"OK", b"BAD")),
+    "delete_refused": ("delete", replace(b"DELETE", b"OK", b"NO")),
+    "dump_row_missing": ("dump", replace(b"UPDATE", b"bench00000003.Sent", b"stray00000003.Sent")),
+    "dump_row_twice": ("dump", twice_the_row),
+    "dump_another_acl": ("dump", replace(b"UPDATE", b"lrswip", b"lrswit")),
+    "dump_ends_with_no": ("dump", instead(b"UPDATE", b'X1 NO "sorry"\r\n')),
+    "dump_empty": ("dump", instead(b"UPDATE", b'X1 OK "done"\r\n')),
+    "dump_with_a_deletion": ("dump", instead(b"UPDATE", b'X1 DELETE "user.a"\r\n')),
+    "stream_another_location": ("latency", replace(b"STREAM", b"!default", b"!damaged")),
+    "stream_another_row": ("latency", replace(b"STREAM", b"{18+}\r\nuser.bench0000000",
+                                              b"{18+}\r\nuser.bench0100000")),
+    "stream_silent": ("latency", instead(b"STREAM", b"")),
+    "cycle_no_row": ("cycle", no_row),
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_a_wrong_answer_ends_the_run_with_an_error(name):
+    scenario, lie = LIES[name]
+    with liar.Liar() as server:
+        filled(server)
+        server.lie = lie
+        result = run(scenario, "--rows", 50, "--count", 5, "--timeout", 1, port=server.port)
+    assert result.returncode in (EX_PROTOCOL, EX_UNAVAILABLE), result.stdout
+    if name != "stream_silent":
+        assert result.returncode == EX_PROTOCOL
+    report = json.loads(result.stdout)
+    assert report["errors"] == 1 and report["error"] in result.stderr
+
+
+def test_the_honest_server_passes_where_the_liar_fails():
+    for scenario in sorted({scenario for scenario, _ in LIES.values()}):
+        with liar.Liar() as server:
+            filled(server)
+            figures(run(scenario, "--rows", 50, "--count", 5, port=server.port))
+
+
+def test_a_refused_connection_is_told_with_host_and_port():
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    result = run("find", port=port)
+    assert result.returncode == EX_UNAVAILABLE
+    assert f"port {port}" in result.stderr and "refused" in result.stderr
+
+
+def test_a_refused_log_in_has_its_own_exit_code():
+    with liar.Liar(replace(b"AUTHENTICATE", b"OK", b"NO")) as server:
+        result = run("find", port=server.port)
+    assert result.returncode == EX_NOPERM
+    assert "refuses the log-in as murder" in result.stderr
+
+
+@pytest.mark.parametrize("scenario, verb", [("find", b"FIND"), ("dump", b"UPDATE"),
+                                            ("create", b"ACTIVATE"), ("cycle", b"FIND")])
+def test_a_connection_that_the_server_closes_ends_the_run(scenario, verb):
+    with liar.Liar() as server:
+        filled(server)
+        server.lie = instead(verb, None)
+        result = run(scenario, "--rows", 50, port=server.port)
+    assert result.returncode == EX_UNAVAILABLE
+    assert "closed by the server" in result.stderr
+
+
+def test_a_server_that_says_bye_instead_of_a_banner_is_told():
+    with liar.Liar(banner=b'* BYE "too many connections"\r\n') as server:
+        result = run("find", port=server.port)
+    assert result.returncode == EX_UNAVAILABLE
+    assert "too many connections" in result.stderr
+
+
+def test_something_that_is_not_mupdate_is_told():
+    with liar.Liar(banner=b"220 mail.example.org ESMTP\r\n") as server:
+        result = run("find", port=server.port)
+    assert result.returncode == EX_PROTOCOL
+    assert "ESMTP" in result.stderr
+
+
+def test_a_silent_server_is_given_up_after_the_timeout():
+    with liar.Liar(instead(b"FIND", b"")) as server:
+        result = run("find", "--timeout", "0.3", port=server.port)
+    assert result.returncode == EX_UNAVAILABLE
+    assert "nothing from 127.0.0.1" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [
+    (), ("find", "dump"), ("fly",), ("find", "--connections", "0"), ("find", "--depth", "many"),
+    ("find", "--rows", "-1"), ("find", "--set", "Bench"), ("find", "--seconds", "nan"),
+    ("latency", "--rows", "5", "--count", "6"), ("find", "--host", ""),
+], ids=lambda arguments: "-".join(arguments) or "nothing")
+def test_a_wrong_command_line_is_a_usage_error(arguments):
+    assert run(*arguments).returncode == EX_USAGE
+
+
+def test_pauses_of_the_writer_are_not_taken_for_silence_of_the_server():
+    got = figures(run("--self", "latency", "--rate", 2, "--count", 2, "--timeout", "0.2"))
+    assert got["changes"] == 2
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:{}", "localhost:{}", "[127.0.0.1]:{}"])
+def test_the_server_is_found_by_address_and_by_name(host):
+    with liar.Liar() as server:
+        filled(server)
+        figures(run("find", "--rows", 50, "--host", host.format(server.port)))
+
+
+def test_help_names_every_scenario():
+    result = run("--help")
+    assert result.returncode == 0
+    for word in ("fill", "create", "acl", "delete", "find", "dump", "list", "latency", "cycle",
+                 "loopback", "fsync"):
+        assert f"\n  {word} " in result.stdout

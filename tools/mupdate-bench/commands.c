@@ -1,0 +1,232 @@
+/*
+ * Closed-loop commands: every connection keeps as many operations in flight as
+ * the depth says and starts the next when one is answered.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sysexits.h>
+
+#include "link.h"
+#include "report.h"
+#include "scenario.h"
+
+enum command_kind { COMMAND_RESERVE, COMMAND_ACTIVATE, COMMAND_DELETE, COMMAND_FIND };
+
+static const char *const words[] = {"RESERVE", "ACTIVATE", "DELETE", "FIND"};
+
+/* Which rows an operation is about. */
+enum choice { CHOICE_NEXT, CHOICE_RANDOM };
+
+struct command {
+    enum command_kind kind;
+    bool has_row; /* FIND's row has come */
+    uint64_t row;
+    uint64_t sent_ns;
+};
+
+/* The commands in flight on a connection, oldest at tag_done. */
+struct worker {
+    struct command *ring;
+    uint64_t tag_sent;
+    uint64_t tag_done;
+};
+
+struct run {
+    const struct options *options;
+    enum command_kind kind; /* of an operation's first command */
+    enum choice choice;
+    uint64_t count; /* operations to start; 0: until end_ns */
+    uint64_t mark;
+    uint64_t random;
+    uint64_t started; /* operations */
+    uint64_t in_flight;
+    uint64_t counted; /* replies in the measured time */
+    uint64_t count_ns;
+    uint64_t end_ns;
+    uint64_t last_ns;
+    struct worker *workers;
+    struct histogram times;
+};
+
+uint64_t scenario_mark(void) {
+    uint32_t salt;
+    if (getrandom(&salt, sizeof(salt), 0) != (ssize_t)sizeof(salt)) {
+        report_failure(EX_OSERR, "no random numbers");
+    }
+    return (uint64_t)(salt | 1U) << 32;
+}
+
+/* xorshift64*: rows are chosen, not secrets. */
+static uint64_t next_random(struct run *run) {
+    run->random ^= run->random >> 12;
+    run->random ^= run->random << 25;
+    run->random ^= run->random >> 27;
+    return run->random * UINT64_C(2685821657736338717) >> 16;
+}
+
+static void send_command(struct link *link, enum command_kind kind, uint64_t row) {
+    struct run *run = link->set->context;
+    struct worker *worker = &run->workers[link->number];
+    struct command *command = &worker->ring[worker->tag_sent % run->options->depth];
+    *command = (struct command){.kind = kind, .row = row, .sent_ns = link->set->now_ns};
+
+    char name[ROW_TEXT_BYTES];
+    char location[ROW_TEXT_BYTES];
+    char acl[ROW_TEXT_BYTES];
+    struct message_text arguments[3] = {{name, row_name(&run->options->set, row, name)},
+                                        {location, row_location(row, location)},
+                                        {acl, 0}};
+    size_t count = kind == COMMAND_RESERVE ? 2 : 1;
+    if (kind == COMMAND_ACTIVATE) {
+        uint64_t mark = run->choice == CHOICE_RANDOM ? ++run->mark : 0;
+        arguments[2].len = row_acl(&run->options->set, row, mark, acl);
+        count = 3;
+    }
+    link_command(link, worker->tag_sent++, words[kind], count, arguments);
+    run->in_flight++;
+}
+
+/* Fill the connection up to its depth, as long as there is something to do. */
+static void start_operations(struct link *link) {
+    struct run *run = link->set->context;
+    struct worker *worker = &run->workers[link->number];
+    while (worker->tag_sent - worker->tag_done < run->options->depth &&
+           (run->count == 0 ? link->set->now_ns < run->end_ns : run->started < run->count)) {
+        uint64_t row = run->options->first + run->started++;
+        if (run->choice == CHOICE_RANDOM) {
+            row = next_random(run) % run->options->rows;
+        }
+        send_command(link, run->kind, row);
+    }
+}
+
+static void count_reply(struct run *run, const struct command *command, uint64_t now_ns) {
+    run->last_ns = now_ns;
+    if (now_ns >= run->count_ns && (run->count > 0 || now_ns < run->end_ns)) {
+        run->counted++;
+        histogram_add(&run->times, now_ns - command->sent_ns);
+    }
+}
+
+static void take_row(struct link *link, struct command *command, const struct message *message) {
+    struct run *run = link->set->context;
+    uint64_t number;
+    uint64_t mark;
+    if (command->kind != COMMAND_FIND || command->has_row || message->count != 3 ||
+        !row_number(&run->options->set, message->arguments[0], &number) ||
+        number != command->row || !row_location_is(number, message->arguments[1]) ||
+        !row_acl_is(&run->options->set, number, message->arguments[2], &mark)) {
+        char name[ROW_TEXT_BYTES];
+        char wanted[ROW_TEXT_BYTES * 2];
+        size_t len = row_name(&run->options->set, command->row, name);
+        snprintf(wanted, sizeof(wanted), "the answer to %s \"%.*s\"", words[command->kind],
+                 (int)len, name);
+        link_wrong(link, message, wanted);
+    }
+    command->has_row = true;
+}
+
+static void on_message(struct link *link, const struct message *message) {
+    struct run *run = link->set->context;
+    struct worker *worker = &run->workers[link->number];
+    uint64_t tag;
+    if (worker->tag_done == worker->tag_sent || !message_tag_number(message->tag, &tag) ||
+        tag != worker->tag_done) {
+        link_wrong(link, message, "the tag of the oldest command");
+    }
+    struct command *command = &worker->ring[tag % run->options->depth];
+    if (message_text_is(message->word, "MAILBOX")) {
+        take_row(link, command, message);
+        return;
+    }
+    if (!message_text_is(message->word, "OK") || message->count != 1) {
+        link_wrong(link, message, words[command->kind]);
+    }
+    if (command->kind == COMMAND_FIND && !command->has_row) {
+        link_wrong(link, message, "the row before FIND's OK (is the set filled?)");
+    }
+    count_reply(run, command, link->set->now_ns);
+    worker->tag_done++;
+    run->in_flight--;
+    if (command->kind == COMMAND_RESERVE) {
+        send_command(link, COMMAND_ACTIVATE, command->row);
+    }
+    start_operations(link);
+}
+
+static void run_commands(struct run *run) {
+    const struct options *options = run->options;
+    struct link_set set;
+    link_set_open(&set, options, options->connections,
+                  (struct link_events){.on_message = on_message}, run);
+    run->workers = calloc(options->connections, sizeof(*run->workers));
+    struct command *rings = calloc(options->connections * options->depth, sizeof(*rings));
+    if (run->workers == NULL || rings == NULL) {
+        report_failure(EX_OSERR, "no memory for %zu x %zu commands", options->connections,
+                       options->depth);
+    }
+    for (size_t i = 0; i < options->connections; i++) {
+        run->workers[i].ring = rings + i * options->depth;
+    }
+    link_set_connect(&set);
+
+    /* A tenth of the time first, uncounted, until every connection is busy. */
+    report_clock_start();
+    uint64_t start_ns = report_now_ns();
+    uint64_t measured_ns = (uint64_t)(options->seconds * 1e9);
+    run->count_ns = start_ns + (run->count == 0 ? measured_ns / 10 : 0);
+    run->end_ns = run->count_ns + measured_ns;
+    set.now_ns = start_ns;
+    for (size_t i = 0; i < options->connections; i++) {
+        start_operations(&set.links[i]);
+        link_flush(&set.links[i]);
+    }
+    while (run->in_flight > 0) {
+        link_set_wait(&set, -1);
+    }
+    uint64_t elapsed_ns = run->count == 0 ? measured_ns : run->last_ns - start_ns;
+    report_figure("connections", (double)options->connections);
+    report_figure("depth", (double)options->depth);
+    report_figure("seconds", (double)elapsed_ns / 1e9);
+    report_figure("operations", (double)run->started);
+    report_figure("ops_per_s", (double)run->counted * 1e9 / (double)elapsed_ns);
+    report_times("", &run->times);
+    report_own_cpu();
+    link_set_close(&set);
+    free(rings);
+    free(run->workers);
+}
+
+static void start_run(const struct options *options, enum command_kind kind, enum choice choice,
+                      uint64_t count) {
+    struct run run = {.options = options, .kind = kind, .choice = choice, .count = count,
+                      .mark = scenario_mark()};
+    run.random = run.mark;
+    run_commands(&run);
+}
+
+void scenario_fill(const struct options *options) {
+    start_run(options, COMMAND_ACTIVATE, CHOICE_NEXT,
+              options->count > 0 ? options->count : options->rows);
+}
+
+void scenario_create(const struct options *options) {
+    start_run(options, COMMAND_RESERVE, CHOICE_NEXT, options->count);
+}
+
+void scenario_acl(const struct options *options) {
+    start_run(options, COMMAND_ACTIVATE, CHOICE_RANDOM, options->count);
+}
+
+void scenario_delete(const struct options *options) {
+    start_run(options, COMMAND_DELETE, CHOICE_NEXT,
+              options->count > 0 ? options->count : options->rows);
+}
+
+void scenario_find(const struct options *options) {
+    start_run(options, COMMAND_FIND, CHOICE_RANDOM, options->count);
+}

@@ -1,0 +1,30 @@
+/*
+ * Times counted in buckets that are 1/64 of their value wide, so that a million
+ * samples cost as much memory as ten.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef MUPDATE_BENCH_HISTOGRAM_H
+#define MUPDATE_BENCH_HISTOGRAM_H
+
+#include <stdint.h>
+
+enum { HISTOGRAM_BUCKETS = 64 * 64 };
+
+struct histogram {
+    uint64_t samples;
+    uint64_t max_ns;
+    uint32_t buckets[HISTOGRAM_BUCKETS];
+};
+
+void histogram_add(struct histogram *histogram, uint64_t ns);
+
+/*
+ * The time in microseconds that the given share (0.0 to 1.0) of the samples do
+ * not exceed, right to 2 %. 0 if there is no sample.
+ */
+double histogram_share_us(const struct histogram *histogram, double share);
+
+double histogram_max_us(const struct histogram *histogram);
+
+#endif

@@ -1,0 +1,392 @@
+/*
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "link.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "report.h"
+
+enum {
+    /* More connections at once than this overflow a listen queue of 128. */
+    STARTING_MAX = 64,
+    EVENTS_PER_WAIT = 256,
+    READ_BYTES = 1 << 13,
+    READ_BYTES_MAX = 1 << 18,
+};
+
+static _Noreturn void lost(const struct link *link, int error) {
+    static const char *const phases[] = {"closed",   "connecting",      "waiting for the banner",
+                                         "logging in", "under commands", "logging out"};
+    report_failure(EX_UNAVAILABLE, "connection %zu to %s port %s, %s: %s", link->number,
+                   link->set->options->host, link->set->options->port, phases[link->state],
+                   error == 0 ? "closed by the server" : strerror(error));
+}
+
+void link_wrong(const struct link *link, const struct message *message, const char *wanted) {
+    size_t len = message->octets < 300 ? message->octets : 300;
+    report_failure(EX_PROTOCOL, "connection %zu: wanted %s, got: %.*s", link->number, wanted,
+                   (int)len, message->tag.data);
+}
+
+void link_command(struct link *link, uint64_t tag, const char *word, size_t count,
+                  const struct message_text *arguments) {
+    size_t word_len = strlen(word);
+    size_t len = word_len + 32;
+    for (size_t i = 0; i < count; i++) {
+        len += arguments[i].len + 32;
+    }
+    struct buffer *out = &link->out;
+    buffer_reserve(out, len);
+    buffer_put(out, "X", 1);
+    buffer_put_number(out, tag);
+    buffer_put(out, " ", 1);
+    buffer_put(out, word, word_len);
+    for (size_t i = 0; i < count; i++) {
+        buffer_put(out, " {", 2);
+        buffer_put_number(out, arguments[i].len);
+        buffer_put(out, "+}\r\n", 4);
+        buffer_put(out, arguments[i].data, arguments[i].len);
+    }
+    buffer_put(out, "\r\n", 2);
+}
+
+static void watch_writing(struct link *link, bool wanted) {
+    if (link->waits_to_write == wanted) {
+        return;
+    }
+    struct epoll_event event = {.events = wanted ? EPOLLIN | EPOLLOUT : EPOLLIN,
+                                .data.ptr = link};
+    if (epoll_ctl(link->set->epoll, EPOLL_CTL_MOD, link->fd, &event) != 0) {
+        lost(link, errno);
+    }
+    link->waits_to_write = wanted;
+}
+
+void link_flush(struct link *link) {
+    struct buffer *out = &link->out;
+    while (out->start < out->end) {
+        ssize_t sent = send(link->fd, out->data + out->start, out->end - out->start, MSG_NOSIGNAL);
+        if (sent < 0 && errno == EAGAIN) {
+            break;
+        }
+        if (sent < 0 && link->state == LINK_LOGOUT) {
+            out->start = out->end;
+        } else if (sent < 0) {
+            lost(link, errno);
+        } else {
+            out->start += (size_t)sent;
+        }
+    }
+    watch_writing(link, out->start < out->end);
+}
+
+static void close_link(struct link *link) {
+    struct link_set *set = link->set;
+    set->ready -= link->state == LINK_READY;
+    set->closed++;
+    close(link->fd);
+    link->fd = -1;
+    link->state = LINK_CLOSED;
+    link->in.start = link->in.end = 0;
+    link->out.start = link->out.end = 0;
+}
+
+void link_start(struct link *link) {
+    struct link_set *set = link->set;
+    int one = 1;
+    link->fd = socket(set->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (link->fd < 0) {
+        report_failure(EX_OSERR, "connection %zu: socket: %s", link->number, strerror(errno));
+    }
+    setsockopt(link->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    link->state = LINK_CONNECTING;
+    link->waits_to_write = true;
+    link->received_octets = 0;
+    if (connect(link->fd, (const struct sockaddr *)&set->address, set->address_len) != 0 &&
+        errno != EINPROGRESS) {
+        lost(link, errno);
+    }
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT, .data.ptr = link};
+    if (epoll_ctl(set->epoll, EPOLL_CTL_ADD, link->fd, &event) != 0) {
+        lost(link, errno);
+    }
+    set->closed--;
+    set->starting++;
+}
+
+static void connected(struct link *link) {
+    int error = 0;
+    socklen_t len = sizeof(error);
+    if (getsockopt(link->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error != 0) {
+        lost(link, error);
+    }
+    link->state = LINK_BANNER;
+    watch_writing(link, false);
+}
+
+void link_logout(struct link *link) {
+    static const char logout[] = "Q01 LOGOUT\r\n";
+    buffer_reserve(&link->out, sizeof(logout));
+    buffer_put(&link->out, logout, sizeof(logout) - 1);
+    link->set->ready -= link->state == LINK_READY;
+    link->state = LINK_LOGOUT;
+}
+
+/*
+ * The banner is taken line by line up to "* OK", as Cyrus's clients do. What
+ * else a server announces does not matter: one without PLAIN refuses the log-in.
+ */
+static bool take_banner(struct link *link) {
+    struct buffer *in = &link->in;
+    char *line = in->data + in->start;
+    char *end = memchr(line, '\n', in->end - in->start);
+    if (end == NULL) {
+        return false;
+    }
+    *end = '\0';
+    in->start = (size_t)(end + 1 - in->data);
+    if (strncmp(line, "* BYE", 5) == 0) {
+        report_failure(EX_UNAVAILABLE, "connection %zu: the server refuses: %s", link->number,
+                       line);
+    }
+    if (strncmp(line, "* ", 2) != 0) {
+        report_failure(EX_PROTOCOL, "connection %zu: not a MUPDATE banner: %s", link->number,
+                       line);
+    }
+    if (strncmp(line, "* OK MUPDATE", 12) == 0) {
+        buffer_reserve(&link->out, link->set->auth_len);
+        buffer_put(&link->out, link->set->auth, link->set->auth_len);
+        link->state = LINK_AUTH;
+    }
+    return true;
+}
+
+static void take_message(struct link *link, const struct message *message) {
+    struct link_set *set = link->set;
+    switch (link->state) {
+    case LINK_READY:
+        if (message_text_is(message->tag, "*")) {
+            report_failure(EX_UNAVAILABLE, "connection %zu: the server says: %.*s", link->number,
+                           (int)(message->octets < 300 ? message->octets : 300),
+                           message->tag.data);
+        }
+        set->events.on_message(link, message);
+        break;
+    case LINK_AUTH:
+        if (!message_text_is(message->tag, "A01") || !message_text_is(message->word, "OK")) {
+            report_failure(EX_NOPERM, "connection %zu: the server refuses the log-in as %s: %.*s",
+                           link->number, set->options->user,
+                           (int)(message->octets < 300 ? message->octets : 300),
+                           message->tag.data);
+        }
+        link->state = LINK_READY;
+        set->ready++;
+        set->starting--;
+        if (set->events.on_ready != NULL) {
+            set->events.on_ready(link);
+        }
+        break;
+    case LINK_LOGOUT:
+        /* Rows of a stream may still be under way. */
+        if (message_text_is(message->tag, "Q01")) {
+            if (!message_text_is(message->word, "BYE") && !message_text_is(message->word, "OK")) {
+                link_wrong(link, message, "Q01 BYE");
+            }
+            close_link(link);
+            if (set->events.on_closed != NULL) {
+                set->events.on_closed(link);
+            }
+        }
+        break;
+    case LINK_CLOSED:
+    case LINK_CONNECTING:
+    case LINK_BANNER:
+        break;
+    }
+}
+
+static void take_input(struct link *link) {
+    struct buffer *in = &link->in;
+    while (link->state == LINK_BANNER && take_banner(link)) {
+    }
+    while (link->state > LINK_BANNER && in->start < in->end) {
+        struct message message;
+        enum message_result result =
+            message_parse(in->data + in->start, in->end - in->start, &message);
+        if (result == MESSAGE_PARTIAL) {
+            break;
+        }
+        if (result == MESSAGE_BAD) {
+            size_t len = in->end - in->start;
+            report_failure(EX_PROTOCOL, "connection %zu: not a MUPDATE message: %.*s",
+                           link->number, (int)(len < 100 ? len : 100), in->data + in->start);
+        }
+        in->start += message.octets;
+        take_message(link, &message);
+    }
+}
+
+static void link_readable(struct link *link) {
+    struct buffer *in = &link->in;
+    buffer_reserve(in, READ_BYTES);
+    size_t space = in->size - in->end;
+    ssize_t received = recv(link->fd, in->data + in->end, space, 0);
+    if (received < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return;
+    }
+    if (received <= 0) {
+        if (link->state != LINK_LOGOUT) {
+            lost(link, received < 0 ? errno : 0);
+        }
+        close_link(link);
+        if (link->set->events.on_closed != NULL) {
+            link->set->events.on_closed(link);
+        }
+        return;
+    }
+    link->set->now_ns = report_now_ns();
+    in->end += (size_t)received;
+    link->received_octets += (size_t)received;
+    take_input(link);
+    /* A buffer that a read fills shows a dump: read that in larger pieces. */
+    if ((size_t)received == space && in->size < READ_BYTES_MAX) {
+        buffer_reserve(in, in->size);
+    }
+    if (link->state != LINK_CLOSED && link->state != LINK_CONNECTING) {
+        link_flush(link);
+    }
+}
+
+void link_set_wait(struct link_set *set, int timeout_ms) {
+    struct epoll_event events[EVENTS_PER_WAIT];
+    int limit_ms = (int)(set->options->timeout * 1000);
+    int count = epoll_wait(set->epoll, events, EVENTS_PER_WAIT,
+                           timeout_ms < 0 || timeout_ms > limit_ms ? limit_ms : timeout_ms);
+    if (count < 0 && errno != EINTR) {
+        report_failure(EX_OSERR, "epoll_wait: %s", strerror(errno));
+    }
+    set->now_ns = report_now_ns();
+    if (set->nothing_due) {
+        set->heard_ns = set->now_ns;
+    }
+    for (int i = 0; i < count; i++) {
+        struct link *link = events[i].data.ptr;
+        if (link == NULL) {
+            continue;
+        }
+        set->heard_ns = set->now_ns;
+        if (link->state == LINK_CONNECTING) {
+            connected(link);
+        } else if ((events[i].events & EPOLLOUT) != 0) {
+            link_flush(link);
+        }
+        if ((events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
+            link_readable(link);
+        }
+    }
+    if ((double)(set->now_ns - set->heard_ns) / 1e9 > set->options->timeout) {
+        report_failure(EX_UNAVAILABLE, "nothing from %s port %s for %g seconds",
+                       set->options->host, set->options->port, set->options->timeout);
+    }
+}
+
+void link_set_connect(struct link_set *set) {
+    set->heard_ns = report_now_ns();
+    size_t next = 0;
+    while (set->ready < set->count) {
+        while (next < set->count && set->starting < STARTING_MAX) {
+            link_start(&set->links[next++]);
+        }
+        link_set_wait(set, -1);
+    }
+}
+
+void link_set_watch(struct link_set *set, int fd) {
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    if (epoll_ctl(set->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
+        report_failure(EX_OSERR, "epoll_ctl: %s", strerror(errno));
+    }
+}
+
+/* AUTHENTICATE "PLAIN" with its initial response: NUL user NUL password. */
+static void make_auth(struct link_set *set) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const struct options *options = set->options;
+    size_t user_len = strlen(options->user);
+    size_t plain_len = user_len + strlen(options->password) + 2;
+    size_t text_len = (plain_len + 2) / 3 * 4;
+    unsigned char *plain = calloc(1, plain_len + 3);
+    set->auth = malloc(text_len + 64);
+    if (plain == NULL || set->auth == NULL) {
+        report_failure(EX_OSERR, "out of memory");
+    }
+    memcpy(plain + 1, options->user, user_len);
+    memcpy(plain + user_len + 2, options->password, plain_len - user_len - 2);
+    size_t len = (size_t)snprintf(set->auth, 64, "A01 AUTHENTICATE \"PLAIN\" {%zu+}\r\n", text_len);
+    for (size_t i = 0; i < plain_len; i += 3) {
+        unsigned bits = (unsigned)plain[i] << 16 | (unsigned)plain[i + 1] << 8 | plain[i + 2];
+        for (unsigned digit = 0; digit < 4; digit++) {
+            bool filler = i + digit > plain_len;
+            set->auth[len++] = filler ? '=' : digits[bits >> (18 - 6 * digit) & 63];
+        }
+    }
+    memcpy(set->auth + len, "\r\n", 2);
+    set->auth_len = len + 2;
+    free(plain);
+}
+
+void link_set_open(struct link_set *set, const struct options *options, size_t count,
+                   struct link_events events, void *context) {
+    *set = (struct link_set){.options = options, .events = events, .context = context,
+                             .count = count, .closed = count};
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC};
+    struct addrinfo *found;
+    int error = getaddrinfo(options->host, options->port, &hints, &found);
+    if (error != 0) {
+        report_failure(EX_NOHOST, "%s port %s: %s", options->host, options->port,
+                       gai_strerror(error));
+    }
+    memcpy(&set->address, found->ai_addr, found->ai_addrlen);
+    set->address_len = found->ai_addrlen;
+    freeaddrinfo(found);
+    make_auth(set);
+    set->links = calloc(count, sizeof(*set->links));
+    set->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (set->links == NULL || set->epoll < 0) {
+        report_failure(EX_OSERR, "%zu connections: %s", count, strerror(errno));
+    }
+    for (size_t i = 0; i < count; i++) {
+        set->links[i] = (struct link){.set = set, .number = i, .fd = -1};
+    }
+}
+
+void link_set_close(struct link_set *set) {
+    set->events.on_closed = NULL;
+    set->heard_ns = report_now_ns();
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->links[i].state == LINK_READY) {
+            link_logout(&set->links[i]);
+            link_flush(&set->links[i]);
+        }
+    }
+    while (set->closed < set->count) {
+        link_set_wait(set, -1);
+    }
+    for (size_t i = 0; i < set->count; i++) {
+        free(set->links[i].in.data);
+        free(set->links[i].out.data);
+    }
+    free(set->links);
+    free(set->auth);
+    close(set->epoll);
+}

@@ -1,0 +1,108 @@
+/*
+ * Connections to the server: connected and authenticated with PLAIN, then
+ * messages both ways, all of them in one epoll set and one thread. Whatever
+ * goes wrong on one of them ends the process with a message that says what and
+ * where (report_failure()), for then the figures mean nothing.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef MUPDATE_BENCH_LINK_H
+#define MUPDATE_BENCH_LINK_H
+
+#include <sys/socket.h>
+
+#include "buffer.h"
+#include "message.h"
+#include "options.h"
+
+enum link_state {
+    LINK_CLOSED,
+    LINK_CONNECTING, /* the TCP connection is being made */
+    LINK_BANNER,     /* waiting for "* OK" */
+    LINK_AUTH,       /* waiting for the answer to AUTHENTICATE */
+    LINK_READY,      /* messages go to on_message */
+    LINK_LOGOUT,     /* waiting for the answer to LOGOUT or the end */
+};
+
+struct link_set;
+
+struct link {
+    struct link_set *set;
+    size_t number; /* position in the set, for messages */
+    enum link_state state;
+    int fd;
+    bool waits_to_write;
+    struct buffer in;
+    struct buffer out;
+    uint64_t received_octets; /* since the connection was made */
+};
+
+/* Called from link_set_wait(); messages are views, valid during the call. */
+struct link_events {
+    void (*on_ready)(struct link *link); /* authenticated; may be NULL */
+    void (*on_message)(struct link *link, const struct message *message);
+    void (*on_closed)(struct link *link); /* after link_logout(); may be NULL */
+};
+
+struct link_set {
+    const struct options *options;
+    struct link_events events;
+    void *context; /* the scenario's own */
+    struct link *links;
+    size_t count;
+    size_t ready;  /* links that are LINK_READY */
+    size_t closed; /* links that are LINK_CLOSED */
+    size_t starting;
+    int epoll;
+    uint64_t now_ns; /* when the octets being handled were received */
+    uint64_t heard_ns; /* the last sign of life of the server */
+    bool nothing_due;  /* set by the scenario: silence is no fault now */
+    struct sockaddr_storage address;
+    socklen_t address_len;
+    char *auth; /* the AUTHENTICATE command */
+    size_t auth_len;
+};
+
+/*
+ * Make a set of count links that are not connected yet. events and context are
+ * copied; options must stay valid.
+ */
+void link_set_open(struct link_set *set, const struct options *options, size_t count,
+                   struct link_events events, void *context);
+
+/* Log out and free everything. Links that are still busy are simply closed. */
+void link_set_close(struct link_set *set);
+
+/* Connect all links, some at a time, and return when all are LINK_READY. */
+void link_set_connect(struct link_set *set);
+
+/*
+ * Handle what has arrived, waiting up to timeout_ms (-1: as long as the options
+ * allow silence) for something. Octets that the callbacks queued are sent.
+ */
+void link_set_wait(struct link_set *set, int timeout_ms);
+
+/* Let another file descriptor end the wait as well; it is only looked at. */
+void link_set_watch(struct link_set *set, int fd);
+
+/* Start to connect a LINK_CLOSED link; on_ready follows. */
+void link_start(struct link *link);
+
+/* Send LOGOUT. The link is closed when the answer is there; on_closed follows. */
+void link_logout(struct link *link);
+
+/*
+ * Queue a command with strings as {n+} literals, as Cyrus's clients send them.
+ * Outside of the callbacks link_flush() must follow.
+ */
+void link_command(struct link *link, uint64_t tag, const char *word, size_t count,
+                  const struct message_text *arguments);
+
+/* Send what is queued, as far as the socket takes it; the rest goes by itself. */
+void link_flush(struct link *link);
+
+/* End the process: this message is not what the server had to say here. */
+_Noreturn void link_wrong(const struct link *link, const struct message *message,
+                          const char *wanted);
+
+#endif

@@ -1,0 +1,207 @@
+/*
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "report.h"
+
+static const char usage_text[] =
+    "usage: mupdate-bench [options] scenario\n"
+    "\n"
+    "scenarios against a server:\n"
+    "  fill      store rows: pipelined ACTIVATEs\n"
+    "  create    RESERVE, then ACTIVATE, of new names\n"
+    "  acl       ACTIVATE of existing rows with another ACL\n"
+    "  delete    DELETE of existing rows\n"
+    "  find      FIND of existing names\n"
+    "  dump      UPDATE by all subscribers at once\n"
+    "  list      LIST by all subscribers at once\n"
+    "  latency   from the writer's OK to the row at each subscriber\n"
+    "  cycle     connect, authenticate, two commands, log out\n"
+    "scenarios of the machine itself:\n"
+    "  loopback  round trips and octets between two processes\n"
+    "  fsync     append and fdatasync in a directory\n"
+    "\n"
+    "  -h, --host HOST[:PORT]    the server (127.0.0.1:3905)\n"
+    "  -u, --user USER           whom to authenticate as (PLAIN)\n"
+    "      --password-file FILE  the password; or in MUPDATE_BENCH_PASSWORD\n"
+    "      --self                against a built-in server that does nothing\n"
+    "  -c, --connections N       connections at once (1)\n"
+    "  -d, --depth N             operations in flight on each connection (1)\n"
+    "  -s, --seconds S           how long to measure (3)\n"
+    "  -n, --count N             how many operations instead\n"
+    "  -r, --rows N              rows of the set that the server has (100000)\n"
+    "      --set NAME            which set of rows (bench)\n"
+    "      --first N             first row to make or to delete (0)\n"
+    "  -k, --subscribers N       subscribers of dump, list and latency (1)\n"
+    "      --rate N              changes per second of latency (100)\n"
+    "      --location PREFIX     what list asks for (everything)\n"
+    "      --changes             cycle makes rows instead of looking them up\n"
+    "      --directory DIR       where fsync writes (.)\n"
+    "      --timeout S           longest silence of the server (30)\n"
+    "  -j, --json                one JSON object instead of a line\n";
+
+enum {
+    OPTION_PASSWORD_FILE = 256,
+    OPTION_SELF,
+    OPTION_SET,
+    OPTION_FIRST,
+    OPTION_RATE,
+    OPTION_LOCATION,
+    OPTION_CHANGES,
+    OPTION_DIRECTORY,
+    OPTION_TIMEOUT,
+    OPTION_HELP,
+};
+
+static const struct option long_options[] = {
+    {"host", required_argument, NULL, 'h'},
+    {"user", required_argument, NULL, 'u'},
+    {"password-file", required_argument, NULL, OPTION_PASSWORD_FILE},
+    {"self", no_argument, NULL, OPTION_SELF},
+    {"connections", required_argument, NULL, 'c'},
+    {"depth", required_argument, NULL, 'd'},
+    {"seconds", required_argument, NULL, 's'},
+    {"count", required_argument, NULL, 'n'},
+    {"rows", required_argument, NULL, 'r'},
+    {"set", required_argument, NULL, OPTION_SET},
+    {"first", required_argument, NULL, OPTION_FIRST},
+    {"subscribers", required_argument, NULL, 'k'},
+    {"rate", required_argument, NULL, OPTION_RATE},
+    {"location", required_argument, NULL, OPTION_LOCATION},
+    {"changes", no_argument, NULL, OPTION_CHANGES},
+    {"directory", required_argument, NULL, OPTION_DIRECTORY},
+    {"timeout", required_argument, NULL, OPTION_TIMEOUT},
+    {"json", no_argument, NULL, 'j'},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+static uint64_t whole(const char *key, const char *text, uint64_t min, uint64_t max) {
+    char *end;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || value < min || value > max) {
+        report_failure(EX_USAGE, "--%s %s: must be a number from %llu to %llu", key, text,
+                       (unsigned long long)min, (unsigned long long)max);
+    }
+    return value;
+}
+
+static double fraction(const char *key, const char *text, double min, double max) {
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text || *end != '\0' || !isfinite(value) || value < min || value > max) {
+        report_failure(EX_USAGE, "--%s %s: must be a number from %g to %g", key, text, min, max);
+    }
+    return value;
+}
+
+/* HOST, HOST:PORT, [ADDRESS] or [ADDRESS]:PORT; a bare IPv6 address is a HOST. */
+static void set_host(struct options *options, const char *text) {
+    const char *host = text;
+    const char *colon = strrchr(text, ':');
+    size_t host_len = strlen(text);
+    if (*text == '[' && strchr(text, ']') != NULL) {
+        host = text + 1;
+        host_len = (size_t)(strchr(text, ']') - host);
+        if (colon != NULL && colon < host + host_len) {
+            colon = NULL;
+        }
+    } else if (colon != NULL && strchr(text, ':') != colon) {
+        colon = NULL;
+    } else if (colon != NULL) {
+        host_len = (size_t)(colon - text);
+    }
+    if (host_len == 0 || host_len >= sizeof(options->host) ||
+        (colon != NULL && strlen(colon + 1) >= sizeof(options->port))) {
+        report_failure(EX_USAGE, "--host %s: must be HOST or HOST:PORT", text);
+    }
+    memcpy(options->host, host, host_len);
+    options->host[host_len] = '\0';
+    if (colon != NULL) {
+        snprintf(options->port, sizeof(options->port), "%s", colon + 1);
+    }
+}
+
+/* The password is the first line of the file. */
+static void read_password(struct options *options, const char *path) {
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        report_failure(EX_NOINPUT, "--password-file %s: %s", path, strerror(errno));
+    }
+    if (fgets(options->password, sizeof(options->password), file) == NULL) {
+        report_failure(EX_NOINPUT, "--password-file %s: is empty or unreadable", path);
+    }
+    fclose(file);
+    options->password[strcspn(options->password, "\r\n")] = '\0';
+}
+
+static void password_from_environment(struct options *options) {
+    const char *password = getenv("MUPDATE_BENCH_PASSWORD");
+    if (password != NULL &&
+        (size_t)snprintf(options->password, sizeof(options->password), "%s", password) >=
+            sizeof(options->password)) {
+        report_failure(EX_USAGE, "MUPDATE_BENCH_PASSWORD: longer than %d octets",
+                       OPTIONS_PASSWORD_BYTES - 1);
+    }
+}
+
+static void set_option(struct options *options, int option, const char *value) {
+    switch (option) {
+    case 'h': set_host(options, value); break;
+    case 'u': options->user = value; break;
+    case 'c': options->connections = whole("connections", value, 1, 100000); break;
+    case 'd': options->depth = whole("depth", value, 1, 65536); break;
+    case 's': options->seconds = fraction("seconds", value, 0.05, 86400); break;
+    case 'n': options->count = whole("count", value, 1, ROW_NUMBER_MAX); break;
+    case 'r': options->rows = whole("rows", value, 1, ROW_NUMBER_MAX); break;
+    case 'k': options->subscribers = whole("subscribers", value, 1, 100000); break;
+    case 'j': options->json = true; break;
+    case OPTION_PASSWORD_FILE: read_password(options, value); break;
+    case OPTION_SELF: options->self = true; break;
+    case OPTION_SET:
+        if (!row_set_init(&options->set, value)) {
+            report_failure(EX_USAGE, "--set %s: must be 1 to %d letters a to z", value,
+                           ROW_PREFIX_BYTES);
+        }
+        break;
+    case OPTION_FIRST: options->first = whole("first", value, 0, ROW_NUMBER_MAX); break;
+    case OPTION_RATE: options->rate = fraction("rate", value, 0.1, 1e6); break;
+    case OPTION_LOCATION: options->location = value; break;
+    case OPTION_CHANGES: options->changes = true; break;
+    case OPTION_DIRECTORY: options->directory = value; break;
+    case OPTION_TIMEOUT: options->timeout = fraction("timeout", value, 0.1, 86400); break;
+    case OPTION_HELP:
+        fputs(usage_text, stdout);
+        exit(EX_OK);
+    default:
+        fputs(usage_text, stderr);
+        exit(EX_USAGE);
+    }
+}
+
+void options_read(struct options *options, int argc, char **argv) {
+    *options = (struct options){
+        .host = "127.0.0.1", .port = "3905", .user = "", .rows = 100000, .connections = 1,
+        .depth = 1, .subscribers = 1, .rate = 100, .seconds = 3, .timeout = 30, .directory = ".",
+    };
+    row_set_init(&options->set, "bench");
+    password_from_environment(options);
+    int option;
+    while ((option = getopt_long(argc, argv, "h:u:c:d:s:n:r:k:j", long_options, NULL)) != -1) {
+        set_option(options, option, optarg);
+    }
+    if (optind != argc - 1) {
+        set_option(options, '?', NULL);
+    }
+    options->scenario = argv[optind];
+}
