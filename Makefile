@@ -169,7 +169,7 @@ check-murder:
 bench:
 	tools/need-packages $(BENCH_PACKAGES)
 	$(MAKE) all
-	BUILD=$(BUILD) tests/bench/run $(BENCH_OPTIONS)
+	BUILD=$(BUILD) tests/bench/compare $(BENCH_OPTIONS)
 
 # --- install -----------------------------------------------------------------
 
