@@ -29,7 +29,7 @@ RUN_PACKAGES := gcc make pkg-config libdb5.3-dev libuv1-dev libssl-dev libsasl2-
     libsasl2-modules sasl2-bin zlib1g-dev libsystemd-dev libxxhash-dev libjansson-dev libbsd-dev
 CHECK_PACKAGES := $(RUN_PACKAGES) libcmocka-dev python3 python3-pytest openssl mandoc
 CI_PACKAGES := $(CHECK_PACKAGES) clang libclang-rt-14-dev valgrind
-MURDER_PACKAGES := $(CHECK_PACKAGES) iproute2 cyrus-common cyrus-imapd cyrus-pop3d cyrus-murder cyrus-clients
+MURDER_PACKAGES := $(CHECK_PACKAGES) util-linux cyrus-common cyrus-imapd cyrus-pop3d cyrus-murder cyrus-clients
 BENCH_PACKAGES := $(MURDER_PACKAGES)
 
 # Flags that a packager sets (CFLAGS, LDFLAGS) come on top of those that the

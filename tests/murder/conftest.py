@@ -1,0 +1,73 @@
+"""One Murder for the whole run; a failed test shows what the servers logged meanwhile.
+
+SPDX-License-Identifier: BSD-3-Clause
+"""
+import os
+
+import pytest
+
+from rig import Rig
+
+LOG_LINES = 100
+# What is logged by the hundred and never explains a failure.
+NOISE = ('skiplist: ', 'twoskip: ', 'USAGE ', 'counts: ', 'graceful shutdown',
+         'murder PLAIN User logged in', 'reason="session closed"',
+         'notice: login: ', 'the client ended the connection')
+REPORT = []
+
+
+@pytest.fixture(scope='session')
+def rig(request):
+    murder = Rig(os.environ['MURDER_DIR'])
+    request.config.murder = murder
+    try:
+        murder.start()
+        yield murder
+    finally:
+        murder.stop()
+
+
+@pytest.fixture(autouse=True)
+def whole(rig):
+    yield
+    rig.mend()
+
+
+@pytest.fixture
+def report():
+    """Call it with a line that the end of the run shall show."""
+    return REPORT.append
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item):
+    murder = getattr(item.config, 'murder', None)
+    item.log_start = murder.syslog.position() if murder else 0
+    yield
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    murder = getattr(item.config, 'murder', None)
+    if call.excinfo is None or murder is None:
+        return
+    result = outcome.get_result()
+    for title, text in (('what Cyrus logged', murder.syslog.since(item.log_start)),
+                        ('what the master logged', murder.master.log_text())):
+        lines = [line for line in text.splitlines() if not any(word in line for word in NOISE)]
+        result.sections.append((title, '\n'.join(lines[-LOG_LINES:])))
+
+
+def pytest_terminal_summary(terminalreporter):
+    if REPORT:
+        terminalreporter.section('measured')
+        for line in REPORT:
+            terminalreporter.line(line)
+
+
+def pytest_unconfigure(config):
+    reporter = config.pluginmanager.get_plugin('terminalreporter')
+    if reporter:
+        failed = sum(len(reporter.stats.get(kind, ())) for kind in ('failed', 'error'))
+        print('\n%d passed, %d failed' % (len(reporter.stats.get('passed', ())), failed))
