@@ -130,6 +130,9 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libtest.a
 	@echo "  LD $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
 
+# A test of this name makes allocations fail (tests/unit/table/allocations.h).
+$(BUILD)/tests/%/test_memory: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
+
 unit-programs: $(UNIT_PROGRAMS)
 
 # Each of these installs what it needs, then builds and runs in a second make,

@@ -1,0 +1,63 @@
+/*
+ * What each command does to a row: pure functions of the row as it is and the
+ * command (RFC 3656, section 4, as Cyrus's clients need it).
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef TABLE_RULE_H
+#define TABLE_RULE_H
+
+#include "mupdated/table/row.h"
+
+struct rule_policy {
+    bool deny_location_conflict; /* no ACTIVATE may move an active mailbox to another server */
+    size_t name_bytes;
+    size_t location_bytes;
+    size_t acl_bytes;
+};
+
+/* A command that changes a row. What the verb does not take is empty. */
+struct rule_request {
+    enum mupdate_verb verb;
+    struct mupdate_text name;
+    struct mupdate_text location;
+    struct mupdate_text acl;
+};
+
+enum rule_verdict {
+    RULE_STORE,     /* store outcome.row (absent: delete the row), then OK */
+    RULE_UNCHANGED, /* OK, and nothing is to be stored */
+    RULE_REFUSED,   /* NO */
+};
+
+#define RULE_TEXT_BYTES 512
+
+struct rule_outcome {
+    enum rule_verdict verdict;
+    struct mupdate_row row;      /* to store; its texts are the request's */
+    bool moved;                  /* an active mailbox went to another server: to be logged */
+    char text[RULE_TEXT_BYTES];  /* for the client */
+};
+
+/*
+ * Whether a name may stand in the table at all (not empty; no NUL, CR, LF; not too long).
+ * Returns NULL when it may, else why not, in words for the client; static.
+ */
+const char *rule_check_name(const struct rule_policy *policy, struct mupdate_text name);
+
+/*
+ * Decide. now is the row as it is, NULL or absent when there is none.
+ *
+ * The request is checked first, but a row that exists can always be deleted.
+ * Beside the name: a location is not empty, holds no NUL, CR or LF, names a
+ * server, has at most one '!' (with an empty partition, or none at all); an ACL
+ * holds no NUL; neither is too long.
+ *
+ * "The same location" is the same octets, partition included; another server
+ * is one with other octets. A text that names a holder has printable ASCII only,
+ * neither a quote nor a backslash, and is cut to fit.
+ */
+void rule_apply(const struct rule_policy *policy, const struct mupdate_row *now,
+                const struct rule_request *request, struct rule_outcome *outcome);
+
+#endif

@@ -1,0 +1,81 @@
+/*
+ * The table in memory: all rows, in list order. It holds committed rows only,
+ * so what is seen in it is durable.
+ *
+ * It belongs to the loop's thread.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef TABLE_TABLE_H
+#define TABLE_TABLE_H
+
+#include "mupdated/table/order.h"
+#include "mupdated/table/row.h"
+#include "mupdated/table/tree.h"
+
+#define TABLE_DIGEST_BYTES 16
+
+struct table;
+
+struct table_counts {
+    uint64_t rows;
+    uint64_t active;
+    uint64_t reserved;
+};
+
+/* An empty table, or NULL when memory ran out. */
+struct table *table_new(enum list_order order);
+void table_free(struct table *table);
+
+/*
+ * A row as it was read at start-up, not absent. Rows may come in any order; in octet or
+ * list order it takes the least memory. False: out of memory, the table is unchanged.
+ */
+bool table_load(struct table *table, const struct row *row);
+
+/*
+ * At start-up, when all rows were loaded: the sequence of the store's last
+ * change, which may be a deletion and stand in no row.
+ */
+void table_set_sequence(struct table *table, uint64_t sequence);
+
+/*
+ * The one function that changes a running table: start-up's tail of the log, what
+ * the writer committed, what a replica receives. Changes come in the order of
+ * their sequence. False: out of memory, the table is unchanged.
+ */
+bool table_apply(struct table *table, const struct change *change);
+
+/* True with *row filled when there is a row of that name; valid until the next change. */
+bool table_find(const struct table *table, struct mupdate_text name, struct row *row);
+
+/* Where a walk in list order stands. Valid until the next change of the table. */
+struct table_cursor {
+    struct tree_cursor at;
+};
+
+/*
+ * Set the cursor before the first row behind name in list order (name itself
+ * is passed over), or before the first row of all when after is NULL.
+ */
+void table_seek(const struct table *table, const struct mupdate_text *after,
+                struct table_cursor *cursor);
+
+/* The next row, or false at the end. */
+bool table_next(struct table_cursor *cursor, struct row *row);
+
+/* Sequence of the last change that the table has seen: the greatest one. */
+uint64_t table_sequence(const struct table *table);
+
+void table_counts(const struct table *table, struct table_counts *counts);
+
+/*
+ * A digest that each change keeps up to date: the sum, modulo 2^128, of a hash
+ * of each row's state, name, location and ACL. Equal tables, equal digests,
+ * whatever their order and history and wherever they are computed.
+ */
+void table_digest(const struct table *table, unsigned char digest[TABLE_DIGEST_BYTES]);
+
+enum list_order table_order(const struct table *table);
+
+#endif
