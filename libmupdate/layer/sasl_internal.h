@@ -1,0 +1,85 @@
+/*
+ * What the files of the SASL part share. Nobody else includes this.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef LAYER_SASL_INTERNAL_H
+#define LAYER_SASL_INTERNAL_H
+
+#include <sasl/sasl.h>
+#include <sasl/saslplug.h>
+
+#include "layer/sasl.h"
+
+#define SERVICE_NAME "mupdate"
+
+/* The largest packet of a security layer that is announced and accepted. */
+#define PACKET_BYTES 65536
+
+/* No mechanism sends as much as this in one step. */
+#define STEP_BYTES 65536
+
+/* Cyrus-SASL holds callbacks of all types as int (*)(void). */
+#define CALLBACK_PROC(function) ((int (*)(void))(void (*)(void))(function))
+
+__attribute__((format(printf, 2, 3)))
+void sasl_failure_set(struct sasl_failure *failure, const char *format, ...);
+
+/*
+ * Take the words of the last error on conn (NULL: of code alone). Control
+ * characters, which a peer may have brought in, become "?".
+ */
+void sasl_failure_take(struct sasl_failure *failure, sasl_conn_t *conn, int code);
+
+/*
+ * A copy of an endpoint, and what Cyrus-SASL wants to point to for as long as
+ * the sasl_conn_t lives.
+ */
+struct sasl_link {
+    struct sasl_endpoint endpoint;
+    sasl_channel_binding_t binding;
+};
+
+/* False when memory ran out; nothing is held then. */
+bool sasl_link_copy(struct sasl_link *link, const struct sasl_endpoint *endpoint);
+void sasl_link_free(struct sasl_link *link);
+
+/*
+ * Set the security properties of a new connection by its endpoint, for one
+ * mechanism (NULL: none is chosen yet).
+ */
+bool sasl_link_apply(struct sasl_link *link, sasl_conn_t *conn, const char *mechanism,
+                     struct sasl_failure *failure);
+
+/* The mechanism whose security layers need care; see sasl_link_apply(). */
+#define DIGEST_MD5 "DIGEST-MD5"
+
+/*
+ * A copy of what the peer said with a NUL behind it, which some mechanisms
+ * count on; NULL with *failure when it is too long or memory ran out. It may
+ * hold a password: sasl_step_free() wipes it.
+ */
+char *sasl_step_copy(const void *data, size_t len, struct sasl_failure *failure);
+void sasl_step_free(char *copy, size_t len);
+
+/*
+ * The security layer of conn, or NULL when none was negotiated or *failed. The
+ * layer calls owner_free(owner) at its end.
+ */
+struct layer *sasl_layer_new(sasl_conn_t *conn, void *owner, void (*owner_free)(void *owner),
+                             bool *failed, struct sasl_failure *failure);
+
+/* The source of passwords for users that do not exist; see sasl_decoy.c. */
+#define DECOY_SOURCE "mupdate-decoy"
+bool sasl_decoy_register(struct sasl_failure *failure);
+
+/* Called by it, from within a step of server: the user does not exist. */
+void sasl_server_note_decoy(struct sasl_server *server);
+
+/* The exchange that owns a list of callbacks, or NULL. */
+struct sasl_server *sasl_server_of(const sasl_callback_t *callbacks);
+
+/* The setting of a name, asked from the lookup of sasl_server_setup(). */
+const char *sasl_setting(const char *plugin, const char *name);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdlib.h>
+
+#include "layer/sasl_internal.h"
+
+/*
+ * Packets are decoded whole, so at most this and one packet come out at once
+ * beyond the limit.
+ */
+#define SLICE_BYTES 4096
+
+struct sasl_layer {
+    struct layer layer;
+    sasl_conn_t *conn;
+    unsigned send_bytes; /* the most that the peer takes in one packet, decoded */
+    void *owner;
+    void (*owner_free)(void *owner);
+    struct sasl_failure failure;
+};
+
+static enum layer_result layer_receive(struct layer *layer, struct buffer *in, struct buffer *up,
+                                       struct buffer *down, size_t limit, bool *pending)
+{
+    struct sasl_layer *self = (struct sasl_layer *)layer;
+
+    (void)down;
+    *pending = false;
+    while (buffer_len(up) < limit && buffer_len(in) > 0) {
+        size_t take = buffer_len(in) < SLICE_BYTES ? buffer_len(in) : SLICE_BYTES;
+        const char *decoded = NULL;
+        unsigned len = 0;
+        int code = sasl_decode(self->conn, (const char *)buffer_bytes(in), (unsigned)take, &decoded,
+                               &len);
+
+        if (code != SASL_OK) {
+            sasl_failure_take(&self->failure, self->conn, code);
+            return LAYER_FAILED;
+        }
+        buffer_consume(in, take);
+        buffer_append(up, decoded, len);
+    }
+    return LAYER_OK;
+}
+
+static enum layer_result layer_send(struct layer *layer, const void *data, size_t len,
+                                    struct buffer *down)
+{
+    struct sasl_layer *self = (struct sasl_layer *)layer;
+    const char *bytes = data;
+
+    while (len > 0) {
+        unsigned take = len < self->send_bytes ? (unsigned)len : self->send_bytes;
+        const char *encoded = NULL;
+        unsigned encoded_len = 0;
+        int code = sasl_encode(self->conn, bytes, take, &encoded, &encoded_len);
+
+        if (code != SASL_OK) {
+            sasl_failure_take(&self->failure, self->conn, code);
+            return LAYER_FAILED;
+        }
+        buffer_append(down, encoded, encoded_len);
+        bytes += take;
+        len -= take;
+    }
+    return LAYER_OK;
+}
+
+static const char *layer_error(const struct layer *layer)
+{
+    return ((const struct sasl_layer *)layer)->failure.text;
+}
+
+static void layer_free(struct layer *layer)
+{
+    struct sasl_layer *self = (struct sasl_layer *)layer;
+
+    self->owner_free(self->owner);
+    free(self);
+}
+
+static const struct layer_ops layer_ops = {
+    .kind = LAYER_SASL,
+    .receive = layer_receive,
+    .send = layer_send,
+    .error = layer_error,
+    .free = layer_free,
+};
+
+struct layer *sasl_layer_new(sasl_conn_t *conn, void *owner, void (*owner_free)(void *owner),
+                             bool *failed, struct sasl_failure *failure)
+{
+    struct sasl_layer *self;
+    const void *bits = NULL;
+    const void *most = NULL;
+
+    *failed = false;
+    if (sasl_getprop(conn, SASL_SSF, &bits) != SASL_OK || !bits) {
+        sasl_failure_set(failure, "the strength of the security layer is unknown");
+        *failed = true;
+        return NULL;
+    }
+    if (*(const sasl_ssf_t *)bits == 0)
+        return NULL;
+    if (sasl_getprop(conn, SASL_MAXOUTBUF, &most) != SASL_OK || !most ||
+        *(const unsigned *)most == 0) {
+        sasl_failure_set(failure, "the peer takes no packet of the security layer");
+        *failed = true;
+        return NULL;
+    }
+    self = calloc(1, sizeof *self);
+    if (!self) {
+        sasl_failure_set(failure, "out of memory");
+        *failed = true;
+        return NULL;
+    }
+    self->layer.ops = &layer_ops;
+    self->conn = conn;
+    self->send_bytes = *(const unsigned *)most;
+    self->owner = owner;
+    self->owner_free = owner_free;
+    return &self->layer;
+}
