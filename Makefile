@@ -118,8 +118,9 @@ $(BUILD)/obj/%.o: %.c $(FLAGS)
 
 # --- tests -------------------------------------------------------------------
 
-# Unit tests link with everything but the programs' main files.
-TEST_OBJECTS := $(call obj,$(WIRE) $(LAYER) $(SERVER) $(CLIENT) $(filter-out %/main.c,$(DAEMON) $(TOOLS_CTL) $(TOOLS_BENCH)) $(UNIT_SUPPORT))
+# Unit tests link with everything but the programs' main files. mupdate-bench is
+# apart: it shares no code with the rest.
+TEST_OBJECTS := $(call obj,$(WIRE) $(LAYER) $(SERVER) $(CLIENT) $(filter-out %/main.c,$(DAEMON) $(TOOLS_CTL)) $(UNIT_SUPPORT))
 
 $(BUILD)/libtest.a: $(TEST_OBJECTS)
 	@echo "  AR $@"

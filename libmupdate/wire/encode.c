@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "wire/encode.h"
+
+#include <string.h>
+
+/* The longest word of a response, blanks, and the braces of three literals. */
+#define ROW_OVERHEAD 64
+
+/* The longest word of a reply, blanks, quotes and the line's end. */
+#define REPLY_OVERHEAD 16
+
+size_t encode_number(uint8_t *to, uint64_t number)
+{
+    uint8_t digits[ENCODE_DIGITS];
+    size_t first = sizeof digits;
+
+    do {
+        digits[--first] = (uint8_t)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    memcpy(to, digits + first, sizeof digits - first);
+    return sizeof digits - first;
+}
+
+static uint8_t *put(uint8_t *to, const char *data, size_t len)
+{
+    if (len > 0)
+        memcpy(to, data, len);
+    return to + len;
+}
+
+static uint8_t *put_literal(uint8_t *to, struct mupdate_text text)
+{
+    *to++ = '{';
+    to += encode_number(to, text.len);
+    to = put(to, "+}\r\n", 4);
+    return put(to, text.data, text.len);
+}
+
+void encode_literal(struct buffer *out, struct mupdate_text text)
+{
+    uint8_t *start;
+
+    if (text.len > SIZE_MAX - ENCODE_DIGITS - 5) {
+        out->failed = true;
+        return;
+    }
+    start = buffer_reserve(out, text.len + ENCODE_DIGITS + 5);
+    if (start)
+        buffer_added(out, (size_t)(put_literal(start, text) - start));
+}
+
+static uint8_t *put_quoted(uint8_t *to, const char *text)
+{
+    uint8_t *last;
+
+    *to++ = '"';
+    last = to + ENCODE_TEXT_BYTES;
+    for (const char *from = text ? text : ""; *from; from++) {
+        bool escaped = *from == '"' || *from == '\\';
+
+        if (last - to < (escaped ? 2 : 1))
+            break;
+        if (escaped)
+            *to++ = '\\';
+        *to++ = *from >= ' ' && *from <= '~' ? (uint8_t)*from : (uint8_t)'?';
+    }
+    *to++ = '"';
+    return to;
+}
+
+void encode_quoted(struct buffer *out, const char *text)
+{
+    uint8_t *start = buffer_reserve(out, ENCODE_TEXT_BYTES + 2);
+
+    if (start)
+        buffer_added(out, (size_t)(put_quoted(start, text) - start));
+}
+
+void encode_reply(struct buffer *out, struct mupdate_text tag, enum mupdate_reply reply,
+                  const char *text)
+{
+    static const struct mupdate_text words[] = {
+        [MUPDATE_OK] = { " OK ", 4 },
+        [MUPDATE_NO] = { " NO ", 4 },
+        [MUPDATE_BAD] = { " BAD ", 5 },
+        [MUPDATE_BYE] = { " BYE ", 5 },
+    };
+    uint8_t *start = buffer_reserve(out, tag.len + REPLY_OVERHEAD + ENCODE_TEXT_BYTES);
+    uint8_t *to;
+
+    if (!start)
+        return;
+    to = put(start, tag.data, tag.len);
+    to = put(to, words[reply].data, words[reply].len);
+    to = put_quoted(to, text);
+    to = put(to, "\r\n", 2);
+    buffer_added(out, (size_t)(to - start));
+}
+
+static uint8_t *put_words(uint8_t *to, struct mupdate_text tag, const char *word, size_t len)
+{
+    to = put(to, tag.data, tag.len);
+    return put(to, word, len);
+}
+
+void encode_row(struct buffer *out, struct mupdate_text tag, const struct mupdate_row *row)
+{
+    size_t fixed = tag.len + ROW_OVERHEAD + 3 * ENCODE_DIGITS;
+    size_t len = row->name.len;
+    uint8_t *start;
+    uint8_t *to;
+
+    if (len > SIZE_MAX / 8 || row->location.len > SIZE_MAX / 8 || row->acl.len > SIZE_MAX / 8) {
+        out->failed = true;
+        return;
+    }
+    start = buffer_reserve(out, fixed + len + row->location.len + row->acl.len);
+    if (!start)
+        return;
+    switch (row->state) {
+    case MUPDATE_ACTIVE:
+        to = put_literal(put_words(start, tag, " MAILBOX ", 9), row->name);
+        *to++ = ' ';
+        to = put_literal(to, row->location);
+        *to++ = ' ';
+        to = put_literal(to, row->acl);
+        break;
+    case MUPDATE_RESERVED:
+        to = put_literal(put_words(start, tag, " RESERVE ", 9), row->name);
+        *to++ = ' ';
+        to = put_literal(to, row->location);
+        break;
+    default:
+        to = put_literal(put_words(start, tag, " DELETE ", 8), row->name);
+        break;
+    }
+    to = put(to, "\r\n", 2);
+    buffer_added(out, (size_t)(to - start));
+}
