@@ -1,0 +1,78 @@
+/*
+ * Who may log in, and how: the daemon's policy on top of SASL.
+ *
+ * As with Cyrus, a user has access when `admins` names him. The steps of an
+ * exchange run in libuv's thread pool, since they may block (a password check
+ * over a socket) or cost milliseconds (SCRAM's key derivation).
+ *
+ * All functions are for the loop's thread.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef AUTH_AUTH_H
+#define AUTH_AUTH_H
+
+#include <mupdate/types.h>
+#include <uv.h>
+
+#include "layer/sasl.h"
+#include "mupdated/config.h"
+
+struct auth;
+
+/*
+ * Set up SASL for this process; once. The configuration must outlive the
+ * process or be replaced by auth_reload(). NULL with *failure filled.
+ */
+struct auth *auth_new(const struct config *config, struct sasl_failure *failure);
+void auth_free(struct auth *auth);
+
+/* New settings for exchanges from now on; running ones may still use the old. */
+bool auth_reload(struct auth *auth, const struct config *config, struct sasl_failure *failure);
+
+/*
+ * The mechanisms for a connection's banner; the names are the auth's, valid
+ * until the next call.
+ */
+size_t auth_mechanisms(struct auth *auth, const struct sasl_endpoint *endpoint,
+                       const char *const **names);
+
+enum auth_result {
+    AUTH_CHALLENGE, /* send out, go on with auth_exchange_step() */
+    AUTH_GRANTED,   /* user may use this server; layer may be NULL */
+    AUTH_REFUSED,   /* wrong mechanism, user or password; or the mechanism failed */
+    AUTH_NO_RIGHT,  /* the user is known, and not in admins */
+};
+
+struct auth_answer {
+    enum auth_result result;
+    const void *out;      /* valid during the callback */
+    size_t out_len;
+    const char *user;     /* the user, or the one that was tried; NULL: unknown */
+    struct layer *layer;  /* the callback's now */
+    const char *reason;   /* for the log */
+};
+
+struct auth_exchange;
+
+/* Called on the loop's thread, never from within _begin or _step. */
+typedef void auth_done(void *context, const struct auth_answer *answer);
+
+/* Start; NULL: out of memory. initial NULL: none. */
+struct auth_exchange *auth_exchange_begin(struct auth *auth, uv_loop_t *loop,
+                                          const struct sasl_endpoint *endpoint,
+                                          struct mupdate_text mechanism, const void *initial,
+                                          size_t len, auth_done *done, void *context);
+
+/* The peer's answer to a challenge. False: out of memory. */
+bool auth_exchange_step(struct auth_exchange *exchange, const void *data, size_t len);
+
+const char *auth_exchange_mechanism(const struct auth_exchange *exchange);
+
+/* The user that was tried, for the log, or NULL; while no step runs. */
+const char *auth_exchange_user(struct auth_exchange *exchange);
+
+/* End it, at any time; done is not called again. */
+void auth_exchange_close(struct auth_exchange *exchange);
+
+#endif

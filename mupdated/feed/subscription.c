@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "mupdated/feed/subscription.h"
+
+#include <string.h>
+
+static void set_state(struct subscription *subscription, enum subscription_state state)
+{
+    subscription->state = state;
+}
+
+static struct mupdate_text buffer_text(const struct buffer *buffer)
+{
+    return (struct mupdate_text){(const char *)buffer_bytes(buffer), buffer_len(buffer)};
+}
+
+bool subscription_start(struct subscription *subscription, void *owner, struct feed *feed,
+                        const struct table *table, struct departed *departed,
+                        const struct mupdate_text *servers, size_t server_count,
+                        int heal_delay_ms)
+{
+    memset(subscription, 0, sizeof *subscription);
+    subscription->position.owner = owner;
+    subscription->table = table;
+    subscription->departed = departed;
+    subscription->dump_sequence = table_sequence(table);
+    subscription->partial = server_count > 0;
+    subscription->heal_delay_ms = subscription->partial ? -1 : heal_delay_ms;
+    walk_init(&subscription->walk);
+    for (size_t i = 0; i < server_count; i++) {
+        buffer_append(&subscription->servers, &servers[i].len, sizeof servers[i].len);
+        buffer_append(&subscription->servers, servers[i].data, servers[i].len);
+    }
+    if (subscription->servers.failed) {
+        subscription_close(subscription);
+        return false;
+    }
+    feed_join(feed, &subscription->position);
+    return true;
+}
+
+void subscription_close(struct subscription *subscription)
+{
+    feed_leave(&subscription->position);
+    departed_walk_end(&subscription->risks);
+    walk_close(&subscription->walk);
+    buffer_free(&subscription->servers);
+    buffer_free(&subscription->repeat);
+}
+
+static bool wants_server(const struct subscription *subscription, struct mupdate_text server)
+{
+    const uint8_t *at = buffer_bytes(&subscription->servers);
+    size_t left = buffer_len(&subscription->servers);
+
+    if (!subscription->partial)
+        return true;
+    while (left) {
+        struct mupdate_text wanted;
+
+        memcpy(&wanted.len, at, sizeof wanted.len);
+        wanted.data = (const char *)at + sizeof wanted.len;
+        if (text_equal(wanted, server))
+            return true;
+        at += sizeof wanted.len + wanted.len;
+        left -= sizeof wanted.len + wanted.len;
+    }
+    return false;
+}
+
+static bool dump_filter(void *context, const struct row *row)
+{
+    return wants_server(context, location_server(row->mupdate.location));
+}
+
+static bool healing_filter(void *context, const struct row *row)
+{
+    struct subscription *subscription = context;
+    bool at_risk = departed_walk_at_risk(&subscription->risks, row->mupdate.name);
+
+    subscription->healed_any |= at_risk;
+    return at_risk;
+}
+
+/* The state of a mailbox as it is now. */
+static bool send_now(struct subscription *subscription, struct mupdate_server *session,
+                     struct mupdate_text name)
+{
+    struct row row;
+
+    if (!table_find(subscription->table, name, &row)) {
+        memset(&row, 0, sizeof row);
+        row.mupdate.state = MUPDATE_ABSENT;
+        row.mupdate.name = name;
+    }
+    return mupdate_server_row(session, &row.mupdate);
+}
+
+static enum subscription_progress run_changes(struct subscription *subscription,
+                                              struct mupdate_server *session)
+{
+    struct feed_change change;
+
+    for (size_t changes = 0; changes < WALK_SLICE_ROWS; changes++) {
+        const uint8_t *output;
+
+        if (!feed_peek(&subscription->position, &change))
+            return SUBSCRIPTION_IDLE;
+        if (mupdate_server_output(session, &output) >= WALK_OUTPUT_BYTES)
+            return SUBSCRIPTION_FULL;
+        if ((change.old_server.len && wants_server(subscription, change.old_server)) ||
+            (change.new_server.len && wants_server(subscription, change.new_server))) {
+            if (!send_now(subscription, session, change.name))
+                return SUBSCRIPTION_FAILED;
+            if (subscription->state == SUBSCRIPTION_SETTLING) {
+                buffer_clear(&subscription->repeat);
+                buffer_append(&subscription->repeat, change.name.data, change.name.len);
+                if (subscription->repeat.failed)
+                    return SUBSCRIPTION_FAILED;
+            }
+        }
+        feed_pass(&subscription->position);
+    }
+    return SUBSCRIPTION_MORE;
+}
+
+static enum subscription_progress run_dump(struct subscription *subscription,
+                                           struct mupdate_server *session, uint64_t now_ms)
+{
+    enum walk_progress progress =
+        walk_run(&subscription->walk, subscription->table, session, dump_filter, subscription);
+
+    if (progress == WALK_DONE) {
+        if (!mupdate_server_ok(session, "streaming starts"))
+            return SUBSCRIPTION_FAILED;
+        walk_close(&subscription->walk);
+        walk_init(&subscription->walk);
+        if (subscription->heal_delay_ms < 0) {
+            set_state(subscription, SUBSCRIPTION_LIVE);
+        } else {
+            subscription->wake_at_ms = now_ms + (uint64_t)subscription->heal_delay_ms;
+            set_state(subscription, SUBSCRIPTION_SETTLING);
+        }
+        return SUBSCRIPTION_MORE;
+    }
+    return progress == WALK_MORE   ? SUBSCRIPTION_MORE
+           : progress == WALK_FULL ? SUBSCRIPTION_FULL
+                                   : SUBSCRIPTION_FAILED;
+}
+
+static void start_healing(struct subscription *subscription)
+{
+    subscription->wake_at_ms = 0;
+    departed_walk_start(&subscription->risks, subscription->departed, subscription->dump_sequence);
+    set_state(subscription, SUBSCRIPTION_HEALING);
+}
+
+static enum subscription_progress run_healing(struct subscription *subscription,
+                                              struct mupdate_server *session)
+{
+    enum walk_progress progress = WALK_DONE;
+
+    if (departed_any(subscription->departed, subscription->dump_sequence))
+        progress = walk_run(&subscription->walk, subscription->table, session, healing_filter,
+                            subscription);
+    if (progress != WALK_DONE)
+        return progress == WALK_MORE   ? SUBSCRIPTION_MORE
+               : progress == WALK_FULL ? SUBSCRIPTION_FULL
+                                       : SUBSCRIPTION_FAILED;
+
+    if (!subscription->healed_any && buffer_len(&subscription->repeat) &&
+        !send_now(subscription, session, buffer_text(&subscription->repeat)))
+        return SUBSCRIPTION_FAILED;
+    buffer_free(&subscription->repeat);
+    departed_walk_end(&subscription->risks);
+    walk_close(&subscription->walk);
+    set_state(subscription, SUBSCRIPTION_LIVE);
+    return SUBSCRIPTION_MORE;
+}
+
+void subscription_noop(struct subscription *subscription)
+{
+    subscription->noop = true;
+    subscription->noop_sequence = feed_sequence(subscription->position.feed);
+    if (subscription->state == SUBSCRIPTION_SETTLING)
+        start_healing(subscription);
+}
+
+static bool noop_is_due(const struct subscription *subscription)
+{
+    uint64_t sent = feed_sequence(subscription->position.feed) - feed_behind(&subscription->position);
+
+    return subscription->noop && subscription->state == SUBSCRIPTION_LIVE &&
+           sent >= subscription->noop_sequence;
+}
+
+enum subscription_progress subscription_run(struct subscription *subscription,
+                                            struct mupdate_server *session, uint64_t now_ms)
+{
+    enum subscription_progress progress;
+
+    if (subscription->state == SUBSCRIPTION_DUMPING)
+        return run_dump(subscription, session, now_ms);
+
+    progress = run_changes(subscription, session);
+    if (noop_is_due(subscription)) {
+        subscription->noop = false;
+        if (!mupdate_server_ok(session, "all changes were sent"))
+            return SUBSCRIPTION_FAILED;
+    }
+    if (progress != SUBSCRIPTION_IDLE)
+        return progress;
+
+    if (subscription->state == SUBSCRIPTION_SETTLING && now_ms >= subscription->wake_at_ms)
+        start_healing(subscription);
+    if (subscription->state == SUBSCRIPTION_HEALING)
+        return run_healing(subscription, session);
+    return SUBSCRIPTION_IDLE;
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "mupdated/master.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "mupdated/log.h"
+#include "mupdated/net/commands.h"
+#include "mupdated/net/connection.h"
+
+#define STOPPING_TEXT "server is stopping"
+
+void master_policy(const struct config *config, struct rule_policy *policy)
+{
+    *policy = (struct rule_policy){
+        .deny_location_conflict = config->deny_location_conflict,
+        .name_bytes = config->name_bytes,
+        .location_bytes = config->location_bytes,
+        .acl_bytes = config->acl_bytes,
+    };
+}
+
+/* --- what the store and the writer say --- */
+
+static void log_store(void *context, int level, const char *text)
+{
+    (void)context;
+    log_write(level, "%s", text);
+}
+
+/* Only a new process can recover, and Berkeley DB must not be called again. */
+static void on_panic(void *context, const char *text)
+{
+    (void)context;
+    log_error("the database failed, stopping at once: %s", text);
+    _exit(EX_IOERR);
+}
+
+/* The disk knows changes that this process cannot hold: only a restart helps. */
+static void out_of_memory(void)
+{
+    log_error("out of memory for a change that is on disk, stopping at once; nothing is lost");
+    _exit(EX_OSERR);
+}
+
+static void drop_subscribers(struct master *master, uint64_t behind, const char *reason)
+{
+    struct feed_position *next;
+
+    for (struct feed_position *at = feed_first(master->feed); at; at = next) {
+        next = at->next;
+        if (feed_behind(at) > behind)
+            connection_close(at->owner, reason);
+    }
+}
+
+static void make_visible(struct master *master, const struct change *change)
+{
+    if (!table_apply(master->table, change) || !departed_apply(master->departed, change))
+        out_of_memory();
+    if (!feed_publish(master->feed, change))
+        drop_subscribers(master, 0, "out of memory for its changes");
+}
+
+static void on_stored(void *context, struct writer_request *batch, uint64_t first)
+{
+    struct master *master = context;
+    struct writer_request *next;
+    uint64_t backlog = master->config->subscriber_backlog;
+
+    for (struct writer_request *request = batch; request; request = request->next)
+        if (request->change)
+            make_visible(master, request->change);
+    for (struct writer_request *request = batch; request; request = next) {
+        next = request->next;
+        commands_stored(request->owner, request);
+        writer_request_free(request);
+    }
+    departed_trim(master->departed, first);
+    if (feed_worst(master->feed) > backlog)
+        drop_subscribers(master, backlog, "too far behind: subscriber_backlog");
+    for (struct feed_position *at = feed_first(master->feed); at; at = at->next) {
+        struct connection *connection = at->owner;
+
+        if (!connection->write_pending)
+            connection_schedule(connection);
+    }
+}
+
+/* --- start --- */
+
+static bool on_row(void *context, const struct row *row)
+{
+    return table_load(context, row);
+}
+
+static bool on_change(void *context, const struct change *change)
+{
+    return departed_apply(context, change);
+}
+
+static void format_history(const unsigned char *history, char *text)
+{
+    for (size_t i = 0; i < STORE_HISTORY_BYTES; i++)
+        sprintf(text + 2 * i, "%02x", history[i]);
+}
+
+static int fill_table(struct master *master)
+{
+    struct store_position position;
+    struct store_error error;
+    struct table_counts counts;
+    char history[2 * STORE_HISTORY_BYTES + 1];
+
+    store_position(master->store, &position);
+    error.text[0] = '\0';
+    if (store_rows(master->store, on_row, master->table, &error) != STORE_OK ||
+        store_changes(master->store, position.first, on_change, master->departed, &error) !=
+            STORE_OK) {
+        log_error("cannot read the table: %s", error.text[0] ? error.text : "out of memory");
+        return error.text[0] ? EX_IOERR : EX_OSERR;
+    }
+    table_set_sequence(master->table, position.last);
+    master->feed = feed_new(position.last);
+    if (!master->feed) {
+        log_error("cannot start: out of memory");
+        return EX_OSERR;
+    }
+    table_counts(master->table, &counts);
+    format_history(position.history, history);
+    log_notice("table: rows=%llu active=%llu reserved=%llu sequence=%llu log=%llu term=%llu "
+               "history=%s",
+               (unsigned long long)counts.rows, (unsigned long long)counts.active,
+               (unsigned long long)counts.reserved, (unsigned long long)position.last,
+               (unsigned long long)(position.last + 1 - position.first),
+               (unsigned long long)position.term, history);
+    return EX_OK;
+}
+
+static int open_store(struct master *master)
+{
+    struct store_options options = {
+        .directory = master->config->database_directory,
+        .cache_bytes = master->config->cache_bytes,
+        .log = log_store,
+        .panic = on_panic,
+    };
+    struct store_error error;
+
+    switch (store_open(&master->store, &options, &error)) {
+    case STORE_OK:
+        return EX_OK;
+    case STORE_BUSY:
+        log_error("%s", error.text);
+        return EX_UNAVAILABLE;
+    case STORE_NEWER:
+        log_error("%s", error.text);
+        return EX_DATAERR;
+    default:
+        log_error("%s", error.text);
+        return EX_IOERR;
+    }
+}
+
+static bool open_tls(const struct config *config, struct tls_context **tls)
+{
+    struct tls_server_options options = {
+        .cert_file = config->tls_server_cert,
+        .key_file = config->tls_server_key,
+        .ca_file = config->tls_client_ca_file,
+        .ca_dir = config->tls_client_ca_dir,
+        .versions = config->tls_versions,
+        .ciphers = config->tls_ciphers,
+    };
+    struct tls_error error;
+    bool can_check = config->tls_client_ca_file || config->tls_client_ca_dir;
+
+    *tls = NULL;
+    if (!config->tls_server_cert)
+        return true;
+    if (config->tls_client_certs && strcmp(config->tls_client_certs, "require") == 0)
+        options.client_certs = TLS_CLIENT_CERTS_REQUIRE;
+    else if (can_check && config->tls_client_certs &&
+             strcmp(config->tls_client_certs, "optional") == 0)
+        options.client_certs = TLS_CLIENT_CERTS_OPTIONAL;
+    *tls = tls_context_server(&options, &error);
+    if (!*tls)
+        log_error("TLS cannot be set up: %s", error.text);
+    return *tls != NULL;
+}
+
+static int start_writer(struct master *master)
+{
+    const struct config *config = master->config;
+    struct writer_options options = {
+        .store = master->store,
+        .log_changes = config->log_changes,
+        .checkpoint_interval_ms = config->checkpoint_interval_ms,
+        .log = log_store,
+        .done = on_stored,
+        .context = master,
+    };
+    struct rule_policy policy;
+    int error;
+
+    master_policy(config, &policy);
+    error = writer_start(&master->writer, master->loop, &options, &policy);
+    if (error != 0) {
+        log_error("cannot start the writer: %s", uv_strerror(error));
+        return EX_OSERR;
+    }
+    return EX_OK;
+}
+
+int master_start(struct master *master, uv_loop_t *loop, const struct config *config)
+{
+    struct sasl_failure failure;
+    int code;
+
+    memset(master, 0, sizeof *master);
+    master->loop = loop;
+    master->config = config;
+    if (net_init(&master->net, master) != 0)
+        return EX_OSERR;
+    if (!open_tls(config, &master->tls))
+        return EX_CONFIG;
+    master->auth = auth_new(config, &failure);
+    if (!master->auth) {
+        log_error("SASL cannot be set up: %s", failure.text);
+        return EX_CONFIG;
+    }
+    master->table =
+        table_new(config->list_order == CONFIG_ORDER_OCTET ? LIST_ORDER_OCTET : LIST_ORDER_CYRUS36);
+    master->departed = departed_new(master->table ? table_order(master->table) : LIST_ORDER_OCTET);
+    if (!master->table || !master->departed) {
+        log_error("cannot start: out of memory");
+        return EX_OSERR;
+    }
+    if ((code = open_store(master)) != EX_OK || (code = fill_table(master)) != EX_OK ||
+        (code = start_writer(master)) != EX_OK)
+        return code;
+    return net_listen(&master->net, master, config) ? EX_OK : EX_UNAVAILABLE;
+}
+
+bool master_reload(struct master *master, const struct config *config)
+{
+    struct sasl_failure failure;
+    struct rule_policy policy;
+    struct tls_context *tls;
+
+    if (!open_tls(config, &tls))
+        return false;
+    if (!auth_reload(master->auth, config, &failure)) {
+        log_error("SASL cannot be set up: %s", failure.text);
+        tls_context_unref(tls);
+        auth_reload(master->auth, master->config, &failure);
+        return false;
+    }
+    tls_context_unref(master->tls);
+    master->tls = tls;
+    master->config = config;
+    master_policy(config, &policy);
+    if (master->writer)
+        writer_set_policy(master->writer, &policy, config->log_changes);
+    return true;
+}
+
+/* --- stop --- */
+
+struct stop {
+    struct master *master;
+    void (*stopped)(void *context);
+    void *context;
+    uv_timer_t poll;
+    unsigned polls;
+};
+
+#define STOP_POLL_MS 10
+#define STOP_POLLS_MAX 200
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+    struct stop *stop = handle->data;
+
+    net_close(&stop->master->net);
+    stop->stopped(stop->context);
+    free(stop);
+}
+
+static void on_poll(uv_timer_t *timer)
+{
+    struct stop *stop = timer->data;
+
+    if (stop->master->net.count == 0)
+        uv_close((uv_handle_t *)timer, on_poll_closed);
+    else if (++stop->polls == STOP_POLLS_MAX)
+        net_cut_all(&stop->master->net);
+}
+
+static void on_writer_closed(void *context)
+{
+    struct stop *stop = context;
+
+    stop->master->writer = NULL;
+    net_close_all(&stop->master->net, STOPPING_TEXT);
+    stop->poll.data = stop;
+    uv_timer_init(stop->master->loop, &stop->poll);
+    uv_timer_start(&stop->poll, on_poll, 0, STOP_POLL_MS);
+}
+
+void master_stop(struct master *master, void (*stopped)(void *context), void *context)
+{
+    struct stop *stop = calloc(1, sizeof *stop);
+
+    net_stop_listening(&master->net);
+    if (!stop) {
+        log_error("cannot stop in order: out of memory");
+        _exit(EX_OSERR);
+    }
+    stop->master = master;
+    stop->stopped = stopped;
+    stop->context = context;
+    net_stop_input(&master->net);
+    if (master->writer)
+        writer_stop(master->writer, on_writer_closed, stop);
+    else
+        on_writer_closed(stop);
+}
+
+void master_hurry(struct master *master)
+{
+    net_cut_all(&master->net);
+}
+
+void master_close(struct master *master)
+{
+    feed_free(master->feed);
+    departed_free(master->departed);
+    table_free(master->table);
+    auth_free(master->auth);
+    tls_context_unref(master->tls);
+    if (master->store)
+        store_close(master->store);
+}

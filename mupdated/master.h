@@ -1,0 +1,65 @@
+/*
+ * One master: what its rooms share, and its life from start to stop. There is
+ * one in the process; it belongs to the loop's thread.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef MUPDATED_MASTER_H
+#define MUPDATED_MASTER_H
+
+#include <uv.h>
+
+#include "layer/tls.h"
+#include "mupdated/auth/auth.h"
+#include "mupdated/config.h"
+#include "mupdated/feed/feed.h"
+#include "mupdated/net/net.h"
+#include "mupdated/store/store.h"
+#include "mupdated/table/departed.h"
+#include "mupdated/table/table.h"
+#include "mupdated/writer/writer.h"
+
+struct master {
+    uv_loop_t *loop;
+    const struct config *config;
+    struct tls_context *tls; /* NULL: no certificate is configured */
+    struct auth *auth;
+    struct store *store;
+    struct table *table;
+    struct departed *departed;
+    struct feed *feed;
+    struct writer *writer;   /* NULL: takes no changes, at start and at the end */
+    struct net net;
+};
+
+/*
+ * Open everything that the configuration names and listen. Returns EX_OK, or
+ * another code of <sysexits.h> with the reason logged. The configuration must
+ * stay until the process ends or master_reload() replaces it.
+ */
+int master_start(struct master *master, uv_loop_t *loop, const struct config *config);
+
+/*
+ * Use a new configuration from now on. False, with the reason logged, when
+ * what it names cannot be used: the old one then stays. The old one must be
+ * kept too: an authentication that is under way may still look at it.
+ */
+bool master_reload(struct master *master, const struct config *config);
+
+/*
+ * Stop: take no more connections and commands, decide and answer what is
+ * queued, say BYE, close. stopped is called on the loop when no connection is
+ * left; then call master_close() behind the loop.
+ */
+void master_stop(struct master *master, void (*stopped)(void *context), void *context);
+
+/* While stopping: cut off clients that do not take their last bytes. */
+void master_hurry(struct master *master);
+
+/* Close what is left, the database last. */
+void master_close(struct master *master);
+
+/* What a command may be, by the configuration. */
+void master_policy(const struct config *config, struct rule_policy *policy);
+
+#endif

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "mupdated/net/commands.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "layer/deflate.h"
+#include "mupdated/log.h"
+
+/* One text for a wrong user, a wrong password and a broken exchange. */
+#define REFUSED_TEXT "authentication failed"
+
+static void authentication_ends(struct connection *connection)
+{
+    auth_exchange_close(connection->auth);
+    connection->auth = NULL;
+}
+
+static void log_bad_login(struct connection *connection, const char *user, const char *reason)
+{
+    log_notice("badlogin: %s mechanism=%s user=%s reason=%s", connection->peer,
+               LOG_VALUE(auth_exchange_mechanism(connection->auth),
+                         strlen(auth_exchange_mechanism(connection->auth))),
+               user ? LOG_VALUE(user, strlen(user)) : "-", LOG_VALUE(reason, strlen(reason)));
+}
+
+static void refuse_login(struct connection *connection, const char *text)
+{
+    int pause_ms = connection->master->config->failedloginpause_ms;
+
+    authentication_ends(connection);
+    if (pause_ms > 0) {
+        connection->delayed_no = strdup(text);
+        if (!connection->delayed_no) {
+            connection_close(connection, "out of memory");
+            return;
+        }
+        connection_wake_at(connection, uv_now(connection->master->loop) + (uint64_t)pause_ms);
+    } else {
+        mupdate_server_no(connection->session, text);
+        connection_schedule(connection);
+    }
+}
+
+static void grant_login(struct connection *connection, const struct auth_answer *answer)
+{
+    struct layer *tls = layer_stack_get(&connection->layers, LAYER_TLS);
+
+    connection->user = strdup(answer->user);
+    if (!connection->user || !mupdate_server_authenticated(connection->session, "Authenticated")) {
+        if (answer->layer)
+            answer->layer->ops->free(answer->layer);
+        connection_close(connection, "out of memory");
+        return;
+    }
+    log_notice("login: %s user=%s mechanism=%s%s%s", connection->peer,
+               LOG_VALUE(answer->user, strlen(answer->user)),
+               auth_exchange_mechanism(connection->auth), tls ? " tls=" : "",
+               tls ? tls_layer_version(tls) : "");
+    authentication_ends(connection);
+    if (answer->layer) {
+        if (!connection_turn(connection)) {
+            answer->layer->ops->free(answer->layer);
+            connection_close(connection, "out of memory");
+            return;
+        }
+        layer_stack_push(&connection->layers, answer->layer);
+    }
+    connection_schedule(connection);
+}
+
+static void authentication_answered(void *context, const struct auth_answer *answer)
+{
+    struct connection *connection = context;
+
+    switch (answer->result) {
+    case AUTH_CHALLENGE:
+        mupdate_server_challenge(connection->session, answer->out, answer->out_len);
+        connection_schedule(connection);
+        return;
+    case AUTH_GRANTED:
+        grant_login(connection, answer);
+        return;
+    case AUTH_NO_RIGHT:
+        log_bad_login(connection, answer->user, answer->reason);
+        refuse_login(connection, "this user has no right to use this server");
+        return;
+    case AUTH_REFUSED:
+        log_bad_login(connection, answer->user, answer->reason);
+        refuse_login(connection, REFUSED_TEXT);
+        return;
+    }
+}
+
+static bool authenticate(struct connection *connection, const struct mupdate_server_event *event)
+{
+    struct master *master = connection->master;
+    struct sasl_endpoint endpoint;
+    const void *initial = NULL;
+
+    if (master->config->tls_required && !layer_stack_get(&connection->layers, LAYER_TLS))
+        return mupdate_server_no(connection->session, "STARTTLS is needed first");
+    if (event->has_initial)
+        initial = event->initial.len ? event->initial.data : "";
+    connection_endpoint(connection, &endpoint);
+    connection->auth =
+        auth_exchange_begin(master->auth, master->loop, &endpoint, event->mechanism, initial,
+                            event->initial.len, authentication_answered, connection);
+    return connection->auth != NULL;
+}
+
+static bool starttls(struct connection *connection)
+{
+    struct master *master = connection->master;
+    struct layer *layer;
+
+    if (!master->tls)
+        return mupdate_server_no(connection->session, "TLS is not configured here");
+    if (layer_stack_get(&connection->layers, LAYER_DEFLATE))
+        return mupdate_server_no(connection->session, "STARTTLS must come before COMPRESS");
+    layer = tls_layer_server(master->tls);
+    if (!layer)
+        return mupdate_server_no(connection->session, "out of memory");
+    if (!mupdate_server_ok(connection->session, "Begin TLS negotiation now") ||
+        !connection_turn(connection) || !layer_stack_push(&connection->layers, layer)) {
+        layer->ops->free(layer);
+        return false;
+    }
+    return true;
+}
+
+static bool compress(struct connection *connection)
+{
+    struct layer *layer = deflate_layer_new();
+
+    if (!layer)
+        return mupdate_server_no(connection->session, "out of memory");
+    if (!mupdate_server_ok(connection->session, "DEFLATE active") ||
+        !connection_turn(connection) || !layer_stack_push(&connection->layers, layer)) {
+        layer->ops->free(layer);
+        return false;
+    }
+    return true;
+}
+
+static bool find(struct connection *connection, struct mupdate_text name)
+{
+    struct rule_policy policy;
+    struct row row;
+    const char *wrong;
+
+    master_policy(connection->master->config, &policy);
+    wrong = rule_check_name(&policy, name);
+    if (wrong)
+        return mupdate_server_no(connection->session, wrong);
+    if (table_find(connection->master->table, name, &row) &&
+        !mupdate_server_row(connection->session, &row.mupdate))
+        return false;
+    return mupdate_server_ok(connection->session, "Search completed");
+}
+
+static bool list(struct connection *connection, const struct mupdate_server_event *event)
+{
+    struct listing *listing = calloc(1, sizeof *listing);
+
+    if (!listing)
+        return mupdate_server_no(connection->session, "out of memory");
+    walk_init(&listing->walk);
+    if (event->host_count)
+        buffer_append(&listing->prefix, event->hosts[0].data, event->hosts[0].len);
+    if (listing->prefix.failed) {
+        free(listing);
+        return mupdate_server_no(connection->session, "out of memory");
+    }
+    connection->listing = listing;
+    connection_schedule(connection);
+    return true;
+}
+
+static size_t request_bytes(const struct writer_request *request)
+{
+    return request->rule.name.len + request->rule.location.len + request->rule.acl.len;
+}
+
+static bool set(struct connection *connection, const struct mupdate_server_event *event)
+{
+    struct master *master = connection->master;
+    struct rule_request rule = {
+        .verb = event->verb,
+        .name = event->row.name,
+        .location = event->row.location,
+        .acl = event->row.acl,
+    };
+    struct mupdate_text who = {connection->user, strlen(connection->user)};
+    struct writer_request *request;
+
+    if (!master->writer)
+        return false;
+    request = writer_request_new(&rule, who, connection);
+    if (!request)
+        return false;
+    connection->stores++;
+    connection->store_bytes += request_bytes(request);
+    writer_submit(master->writer, request);
+    return true;
+}
+
+static bool update(struct connection *connection, const struct mupdate_server_event *event)
+{
+    struct master *master = connection->master;
+    const struct config *config = master->config;
+    struct subscription *subscription = malloc(sizeof *subscription);
+    /* A client that merges in plain order is sent plain order, and loses nothing. */
+    bool heals = config->heal_resync && table_order(master->table) == LIST_ORDER_CYRUS36;
+
+    if (!subscription)
+        return false;
+    if (!subscription_start(subscription, connection, master->feed, master->table,
+                            master->departed, event->hosts, event->host_count, heals ? config->heal_delay_ms : -1)) {
+        free(subscription);
+        return false;
+    }
+    connection->subscription = subscription;
+    log_info("subscriber: %s user=%s sequence=%llu%s", connection->peer,
+             LOG_VALUE(connection->user, strlen(connection->user)),
+             (unsigned long long)feed_sequence(master->feed), event->host_count ? " partial" : "");
+    connection_schedule(connection);
+    return true;
+}
+
+bool commands_handle(struct connection *connection, const struct mupdate_server_event *event)
+{
+    switch (event->type) {
+    case MUPDATE_SERVER_AUTHENTICATE:
+        return authenticate(connection, event);
+    case MUPDATE_SERVER_AUTH_RESPONSE:
+        return auth_exchange_step(connection->auth, event->initial.data, event->initial.len);
+    case MUPDATE_SERVER_AUTH_CANCELLED:
+        log_bad_login(connection, auth_exchange_user(connection->auth), "cancelled");
+        authentication_ends(connection);
+        return true;
+    case MUPDATE_SERVER_STARTTLS:
+        return starttls(connection);
+    case MUPDATE_SERVER_COMPRESS:
+        return compress(connection);
+    case MUPDATE_SERVER_FIND:
+        return find(connection, event->row.name);
+    case MUPDATE_SERVER_LIST:
+        return list(connection, event);
+    case MUPDATE_SERVER_SET:
+        return set(connection, event);
+    case MUPDATE_SERVER_UPDATE:
+        return update(connection, event);
+    case MUPDATE_SERVER_NOOP:
+        if (!connection->subscription)
+            return mupdate_server_ok(connection->session, "Noop done");
+        subscription_noop(connection->subscription);
+        connection_schedule(connection);
+        return true;
+    case MUPDATE_SERVER_LOGOUT:
+        return true;
+    }
+    return false;
+}
+
+static void log_moved(const struct connection *connection, const struct change *change)
+{
+    const struct mupdate_row *row = &change->now.mupdate;
+
+    log_notice("moved: mailbox=%s from=%s to=%s user=%s client=%s",
+               LOG_VALUE(row->name.data, row->name.len),
+               LOG_VALUE(change->old_location.data, change->old_location.len),
+               LOG_VALUE(row->location.data, row->location.len),
+               LOG_VALUE(change->now.who.data, change->now.who.len), connection->peer);
+}
+
+void commands_stored(struct connection *connection, const struct writer_request *request)
+{
+    connection->stores--;
+    connection->store_bytes -= request_bytes(request);
+    if (request->moved && request->change)
+        log_moved(connection, request->change);
+    if (connection->state >= CONNECTION_DRAINING) {
+        connection_release(connection);
+        return;
+    }
+    switch (request->result) {
+    case WRITER_OK:
+        mupdate_server_ok(connection->session, request->text);
+        break;
+    case WRITER_NO:
+        mupdate_server_no(connection->session, request->text);
+        break;
+    case WRITER_UNCERTAIN:
+        connection_close(connection, "the store does not know whether a change is durable");
+        return;
+    }
+    connection_schedule(connection);
+}

@@ -1,0 +1,117 @@
+/*
+ * One client's connection: socket, layers, session, and what it has under way.
+ *
+ * It belongs to the loop's thread. Closing is asynchronous and counted: a
+ * connection is freed when its socket is closed and the last of its requests
+ * has come back from the writer.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef NET_CONNECTION_H
+#define NET_CONNECTION_H
+
+#include <mupdate/server.h>
+#include <uv.h>
+
+#include "layer/layer.h"
+#include "mupdated/auth/auth.h"
+#include "mupdated/feed/subscription.h"
+#include "mupdated/feed/walk.h"
+#include "mupdated/master.h"
+
+enum connection_state {
+    CONNECTION_OPEN,      /* takes commands */
+    CONNECTION_QUIET,     /* takes no more commands; answers are still given */
+    CONNECTION_DRAINING,  /* only sends what waits, then closes */
+    CONNECTION_LINGERING, /* all was sent: waits for the client to end */
+    CONNECTION_CLOSED,    /* the socket is closing or closed */
+};
+
+/* The answer to a LIST that is being given. */
+struct listing {
+    struct walk walk;
+    struct buffer prefix; /* of the location */
+};
+
+struct connection {
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } socket;
+    struct master *master;
+    enum connection_state state;
+    uint64_t state_ms;     /* when it came to be so */
+    const char *reason;    /* why it drains; static */
+    struct connection *previous; /* in net->connections */
+    struct connection *next;
+    struct connection *due_next; /* in net->due_first */
+    bool due;
+
+    struct layer_stack layers;
+    struct buffer plain;   /* through the layers, not yet taken by the session */
+    struct buffer raw;     /* through the layers, for the socket */
+    struct buffer writing; /* handed to libuv */
+    uv_write_t write;
+    bool write_pending;
+    uv_shutdown_t shutdown;
+    bool shut_down;
+    bool reading;
+    bool peer_ended;       /* the client will send no more */
+    struct mupdate_server *session;
+
+    struct auth_exchange *auth;
+    char *user;            /* NULL before authentication */
+    struct subscription *subscription;
+    struct listing *listing;
+    size_t stores;         /* requests at the writer */
+    size_t store_bytes;    /* and the size of their texts */
+    bool socket_closed;
+
+    uint64_t opened_ms;
+    uint64_t input_ms;     /* when the last byte came */
+    uint64_t wake_at_ms;   /* 0: never */
+    char *delayed_no;      /* a refusal that waits for wake_at_ms */
+    char local[64];        /* "address;port", as SASL has it */
+    char remote[64];
+    char peer[80];         /* "[address] port=N" or "unix", for the log */
+};
+
+/* Take a connection that waits at a listening socket. */
+void connection_accept(struct master *master, uv_stream_t *listening, bool is_unix);
+
+/* Let it run soon. */
+void connection_schedule(struct connection *connection);
+
+/* Let it run at a time of uv_now(), or sooner. */
+void connection_wake_at(struct connection *connection, uint64_t at_ms);
+
+/* Run a slice: go on with what is under way, take commands, send. */
+void connection_run(struct connection *connection);
+
+/* Cut it off, with the reason in the log. Pending answers are not given. */
+void connection_close(struct connection *connection, const char *reason);
+
+/* Take no more commands; what is under way is answered. */
+void connection_quiet(struct connection *connection);
+
+/* Send what waits, then close. reason is static. */
+void connection_drain(struct connection *connection, const char *reason);
+
+/*
+ * Pass what the session has said so far through the layers, and forget what
+ * the client sent so far: the moment at which a new layer starts.
+ */
+bool connection_turn(struct connection *connection);
+
+/* What SASL is to know of this connection; valid until the next call. */
+void connection_endpoint(struct connection *connection, struct sasl_endpoint *endpoint);
+
+/* Put the banner that fits the connection's state into the output. */
+void connection_banner(struct connection *connection);
+
+/* Free it if nothing holds it any more. */
+void connection_release(struct connection *connection);
+
+#endif

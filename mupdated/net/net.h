@@ -1,0 +1,65 @@
+/*
+ * All connections of a master, and when each of them runs.
+ *
+ * A connection with something to do is scheduled; scheduled ones run in turn,
+ * a slice each, between two looks at the sockets, so that no client's long
+ * answer delays another's short one.
+ *
+ * It belongs to the loop's thread.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef NET_NET_H
+#define NET_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "mupdated/config.h"
+
+struct master;
+struct connection;
+struct listener;
+
+struct net {
+    struct listener *listeners;
+    struct connection *connections; /* a list, newest first */
+    size_t count;
+    struct connection *due_first; /* the scheduled ones, in turn */
+    struct connection *due_last;
+    uv_idle_t run_due;
+    uv_timer_t wake;  /* at the nearest connection_wake_at() */
+    uint64_t wake_at_ms;
+    uv_timer_t sweep; /* looks for idle connections */
+};
+
+/* Set up; nothing listens yet. 0 or a negative libuv error code. */
+int net_init(struct net *net, struct master *master);
+
+/*
+ * Listen where the configuration says. False when one of the addresses cannot
+ * be used; it is then logged, and the master must not start.
+ */
+bool net_listen(struct net *net, struct master *master, const struct config *config);
+
+/* Take no new connections; their sockets' files are removed. */
+void net_stop_listening(struct net *net);
+
+/* Take no more commands from any connection. */
+void net_stop_input(struct net *net);
+
+/*
+ * Close every connection, an idle one with a BYE, one that waits for an answer
+ * without a word. They are gone when net->count is 0.
+ */
+void net_close_all(struct net *net, const char *text);
+
+/* The connections that did not take their last bytes are cut off now. */
+void net_cut_all(struct net *net);
+
+/* Close the loop's handles, when all connections and listeners are gone. */
+void net_close(struct net *net);
+
+#endif
