@@ -122,9 +122,9 @@ $(BUILD)/obj/%.o: %.c $(FLAGS)
 # apart: it shares no code with the rest.
 TEST_OBJECTS := $(call obj,$(WIRE) $(LAYER) $(SERVER) $(CLIENT) $(filter-out %/main.c,$(DAEMON) $(TOOLS_CTL)) $(UNIT_SUPPORT))
 
-$(BUILD)/libtest.a: $(TEST_OBJECTS)
+$(BUILD)/libtest.a: $(TEST_OBJECTS) Makefile
 	@echo "  AR $@"
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && ar rcs $@ $(TEST_OBJECTS)
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libtest.a
 	@mkdir -p $(@D)
