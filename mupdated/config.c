@@ -33,15 +33,18 @@ struct builder {
     struct config_error *error;
 };
 
-static int out_of_memory(const struct builder *builder) {
+static int out_of_memory(const struct builder *builder)
+{
     return config_fail(builder->error, NULL, "out of memory");
 }
 
-static bool has_prefix(const char *name, const char *prefix) {
+static bool has_prefix(const char *name, const char *prefix)
+{
     return strncmp(name, prefix, strlen(prefix)) == 0;
 }
 
-static const struct config_origin *find_setting(const struct builder *builder, const char *name) {
+static const struct config_origin *find_setting(const struct builder *builder, const char *name)
+{
     for (size_t i = 0; i < builder->count; i++) {
         if (strcmp(builder->settings[i].key, name) == 0) {
             return &builder->settings[i];
@@ -51,7 +54,8 @@ static const struct config_origin *find_setting(const struct builder *builder, c
 }
 
 /* Remember that name was given. Fails if it was before: imapd.conf's rule. */
-static int remember(struct builder *builder, const struct config_where *where, const char *name) {
+static int remember(struct builder *builder, const struct config_where *where, const char *name)
+{
     const struct config_origin *before = find_setting(builder, name);
     struct config_origin setting;
 
@@ -79,7 +83,8 @@ static int remember(struct builder *builder, const struct config_where *where, c
 }
 
 static int set_value(struct builder *builder, const struct config_where *where, const char *name,
-                     const struct config_key *key, const char *value) {
+                     const struct config_key *key, const char *value)
+{
     const char *reason = NULL;
     char allowed[CONFIG_ALLOWED_BYTES];
 
@@ -98,7 +103,8 @@ static int set_value(struct builder *builder, const struct config_where *where, 
 
 /* The setting is the one that was remembered last. */
 static int set_key(struct builder *builder, const struct config_where *where, const char *name,
-                   const struct config_key *key, enum rank rank, const char *value) {
+                   const struct config_key *key, enum rank rank, const char *value)
+{
     size_t index = (size_t)(key - config_keys);
 
     if (rank < builder->ranks[index]) {
@@ -117,7 +123,8 @@ static int set_key(struct builder *builder, const struct config_where *where, co
     return 0;
 }
 
-static int set_sasl(struct builder *builder, const char *name, enum rank rank, const char *value) {
+static int set_sasl(struct builder *builder, const char *name, enum rank rank, const char *value)
+{
     struct config *config = builder->config;
     struct config_sasl *setting;
     struct config_sasl *bigger;
@@ -151,7 +158,8 @@ static int set_sasl(struct builder *builder, const char *name, enum rank rank, c
     return setting->name == NULL || setting->value == NULL ? out_of_memory(builder) : 0;
 }
 
-static bool cyrus_knows(const char *name) {
+static bool cyrus_knows(const char *name)
+{
     const struct config_key *key = config_key_find(name);
 
     return (key != NULL && key->cyrus) || config_key_renamed(name) != NULL ||
@@ -159,7 +167,8 @@ static bool cyrus_knows(const char *name) {
 }
 
 /* The length of the service in front of a key of Cyrus's, as 4 for imap_admins; 0: none. */
-static size_t service_len(const char *name) {
+static size_t service_len(const char *name)
+{
     for (const char *p = strchr(name, '_'); p != NULL; p = strchr(p + 1, '_')) {
         if (p > name && cyrus_knows(p + 1)) {
             return (size_t)(p - name);
@@ -169,7 +178,8 @@ static size_t service_len(const char *name) {
 }
 
 /* A key that is not for us: of Cyrus's, or a mistake. */
-static int set_other(struct builder *builder, const struct config_where *where, const char *name) {
+static int set_other(struct builder *builder, const struct config_where *where, const char *name)
+{
     const struct config_key *near = config_key_nearest(name);
     size_t service = service_len(name);
     bool own = has_prefix(name, SERVICE_PREFIX) && service == strlen(SERVICE_PREFIX) - 1;
@@ -203,7 +213,8 @@ static int set_other(struct builder *builder, const struct config_where *where, 
 }
 
 static int on_setting(void *context, const struct config_where *where, const char *name,
-                      const char *value) {
+                      const char *value)
+{
     struct builder *builder = context;
     const char *plain = name;
     const struct config_key *key;
@@ -240,7 +251,8 @@ static int on_setting(void *context, const struct config_where *where, const cha
     return set_other(builder, where, name);
 }
 
-static void on_notice(void *context, const char *text) {
+static void on_notice(void *context, const char *text)
+{
     struct builder *builder = context;
 
     if (builder->notice != NULL) {
@@ -248,7 +260,8 @@ static void on_notice(void *context, const char *text) {
     }
 }
 
-static int set_defaults(struct builder *builder) {
+static int set_defaults(struct builder *builder)
+{
     for (size_t i = 0; i < config_key_count; i++) {
         const struct config_key *key = &config_keys[i];
         if (builder->ranks[i] == RANK_DEFAULT && key->fallback != NULL &&
@@ -260,7 +273,8 @@ static int set_defaults(struct builder *builder) {
 }
 
 static struct config *build(const char *name, const char *text, size_t len, config_notice *notice,
-                            void *context, struct config_error *error) {
+                            void *context, struct config_error *error)
+{
     struct builder builder = {
         .origins.file = name, .notice = notice, .context = context, .error = error};
     struct config_reader reader = {
@@ -302,16 +316,19 @@ done:
 }
 
 struct config *config_read(const char *path, config_notice *notice, void *context,
-                           struct config_error *error) {
+                           struct config_error *error)
+{
     return build(path, NULL, 0, notice, context, error);
 }
 
 struct config *config_parse(const char *name, const char *text, size_t len, config_notice *notice,
-                            void *context, struct config_error *error) {
+                            void *context, struct config_error *error)
+{
     return build(name, text == NULL ? "" : text, len, notice, context, error);
 }
 
-void config_free(struct config *config) {
+void config_free(struct config *config)
+{
     if (config == NULL) {
         return;
     }
@@ -326,7 +343,8 @@ void config_free(struct config *config) {
     free(config);
 }
 
-const char *config_sasl(const struct config *config, const char *name) {
+const char *config_sasl(const struct config *config, const char *name)
+{
     for (size_t i = 0; i < config->sasl_count; i++) {
         if (strcmp(config->sasl[i].name, name) == 0) {
             return config->sasl[i].value;
@@ -336,7 +354,8 @@ const char *config_sasl(const struct config *config, const char *name) {
 }
 
 size_t config_compare(const struct config *before, const struct config *after,
-                      config_change *change, void *context) {
+                      config_change *change, void *context)
+{
     size_t differ = 0;
     char name[128];
 

@@ -20,12 +20,14 @@ struct check {
     struct config_error *error;
 };
 
-static const struct config_origin *origin_of(const struct check *check, const char *key) {
+static const struct config_origin *origin_of(const struct check *check, const char *key)
+{
     return check->origins->of_key[config_key_find(key) - config_keys];
 }
 
 /* Where the value of key was given; the file as a whole for a default. */
-static struct config_where where_is(const struct check *check, const char *key) {
+static struct config_where where_is(const struct check *check, const char *key)
+{
     const struct config_origin *origin = origin_of(check, key);
     struct config_where where = {.file = check->origins->file, .line = 0};
 
@@ -37,7 +39,8 @@ static struct config_where where_is(const struct check *check, const char *key) 
 }
 
 /* The later of two keys that do not go together is what the message points at. */
-static struct config_where where_either(const struct check *check, const char *a, const char *b) {
+static struct config_where where_either(const struct check *check, const char *a, const char *b)
+{
     const struct config_origin *origin_a = origin_of(check, a);
     const struct config_origin *origin_b = origin_of(check, b);
 
@@ -45,11 +48,13 @@ static struct config_where where_either(const struct check *check, const char *a
     return where_is(check, origin_b != NULL && (origin_a == NULL || origin_a < origin_b) ? b : a);
 }
 
-static int out_of_memory(const struct check *check) {
+static int out_of_memory(const struct check *check)
+{
     return config_fail(check->error, NULL, "out of memory");
 }
 
-static int expand_path(const struct check *check, const struct config_key *key) {
+static int expand_path(const struct check *check, const struct config_key *key)
+{
     const char *directory = check->config->configdirectory;
     struct config_where where = where_is(check, key->name);
     char *path;
@@ -73,7 +78,8 @@ static int expand_path(const struct check *check, const struct config_key *key) 
     return 0;
 }
 
-static int check_paths(const struct check *check) {
+static int check_paths(const struct check *check)
+{
     struct config *config = check->config;
 
     for (size_t i = 0; i < config_key_count; i++) {
@@ -90,7 +96,8 @@ static int check_paths(const struct check *check) {
     return 0;
 }
 
-static int check_servername(const struct check *check) {
+static int check_servername(const struct check *check)
+{
     char name[256];
     const char *reason;
 
@@ -116,7 +123,8 @@ static int check_servername(const struct check *check) {
 }
 
 /* Put each word of listen into its full form, so that two lists can be compared. */
-static int check_listen(const struct check *check) {
+static int check_listen(const struct check *check)
+{
     struct config_list *list = &check->config->listen;
     struct config_where where = where_is(check, "listen");
 
@@ -148,7 +156,8 @@ static int check_listen(const struct check *check) {
     return 0;
 }
 
-static int check_tls(const struct check *check) {
+static int check_tls(const struct check *check)
+{
     const struct config *config = check->config;
     struct config_where where;
 
@@ -192,7 +201,8 @@ static int check_tls(const struct check *check) {
     return 0;
 }
 
-static int check_layers(const struct check *check) {
+static int check_layers(const struct check *check)
+{
     const struct config *config = check->config;
     struct config_where where;
 
@@ -206,7 +216,8 @@ static int check_layers(const struct check *check) {
                        config->sasl_minimum_layer, config->sasl_maximum_layer);
 }
 
-static int check_limits(const struct check *check) {
+static int check_limits(const struct check *check)
+{
     const struct config *config = check->config;
     struct config_where where;
     const struct {
@@ -239,7 +250,8 @@ static int check_limits(const struct check *check) {
 }
 
 int config_check(struct config *config, const struct config_origins *origins, config_notice *notice,
-                 void *context, struct config_error *error) {
+                 void *context, struct config_error *error)
+{
     struct check check = {.config = config,
                           .origins = origins,
                           .notice = notice,

@@ -156,22 +156,26 @@ static const char *const tails[] = {"_mechs", "_password"};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static int compare_names(const void *key, const void *element) {
+static int compare_names(const void *key, const void *element)
+{
     return strcmp(key, *(const char *const *)element);
 }
 
-static bool ends_in(const char *name, const char *tail) {
+static bool ends_in(const char *name, const char *tail)
+{
     size_t len = strlen(name);
     size_t tail_len = strlen(tail);
 
     return len > tail_len && strcmp(name + len - tail_len, tail) == 0;
 }
 
-bool config_cyrus_has(const char *name) {
+bool config_cyrus_has(const char *name)
+{
     return bsearch(name, names, COUNT(names), sizeof names[0], compare_names) != NULL;
 }
 
-bool config_cyrus_may_have(const char *name) {
+bool config_cyrus_may_have(const char *name)
+{
     for (size_t i = 0; i < COUNT(families); i++) {
         if (strncmp(name, families[i], strlen(families[i])) == 0) {
             return true;
@@ -190,6 +194,7 @@ bool config_cyrus_may_have(const char *name) {
     return false;
 }
 
-const char *config_cyrus_name(size_t index) {
+const char *config_cyrus_name(size_t index)
+{
     return index < COUNT(names) ? names[index] : NULL;
 }

@@ -32,22 +32,26 @@ struct run {
 static int read_path(struct run *run, const struct open_file *outer,
                      const struct config_where *where, const char *path);
 
-static bool is_blank(char c) {
+static bool is_blank(char c)
+{
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-static bool is_key_character(char c) {
+static bool is_key_character(char c)
+{
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
            c == '-' || c == '_';
 }
 
-static int out_of_memory(const struct run *run) {
+static int out_of_memory(const struct run *run)
+{
     return config_fail(run->reader->error, NULL, "out of memory");
 }
 
 /* A relative name is meant beside the file that includes it. */
 static int include(struct run *run, const struct open_file *file, const struct config_where *where,
-                   const char *name) {
+                   const char *name)
+{
     const char *slash = strrchr(file->name, '/');
     size_t directory_len = name[0] == '/' || slash == NULL ? 0 : (size_t)(slash - file->name) + 1;
     char *path = malloc(directory_len + strlen(name) + 1);
@@ -65,7 +69,8 @@ static int include(struct run *run, const struct open_file *file, const struct c
 
 /* One line, continued ones put together; it is changed in place. */
 static int parse_line(struct run *run, const struct open_file *file,
-                      const struct config_where *where, char *line) {
+                      const struct config_where *where, char *line)
+{
     const struct config_reader *reader = run->reader;
     char *key = line;
     char *value;
@@ -119,7 +124,8 @@ static int parse_line(struct run *run, const struct open_file *file,
  * step over them. As in imapd.conf a comment can be continued too. Returns
  * whether the last of them asks for one more and there is none.
  */
-static bool join_lines(const char *text, size_t len, size_t *at, unsigned *number, char *line) {
+static bool join_lines(const char *text, size_t len, size_t *at, unsigned *number, char *line)
+{
     size_t used = 0;
     bool more = true;
 
@@ -142,7 +148,8 @@ static bool join_lines(const char *text, size_t len, size_t *at, unsigned *numbe
     return more;
 }
 
-static int parse_text(struct run *run, const struct open_file *file, const char *text, size_t len) {
+static int parse_text(struct run *run, const struct open_file *file, const char *text, size_t len)
+{
     static const char byte_order_mark[] = "\xef\xbb\xbf";
     struct config_where where = {.file = file->name, .line = 1};
     const char *nul = len == 0 ? NULL : memchr(text, '\0', len);
@@ -188,7 +195,8 @@ static int parse_text(struct run *run, const struct open_file *file, const char 
 }
 
 /* Read all of fd. Returns 0, or an errno value; EFBIG past FILE_BYTES_MAX. */
-static int read_all(int fd, char **text, size_t *len) {
+static int read_all(int fd, char **text, size_t *len)
+{
     size_t room = 0;
     size_t used = 0;
     char *data = NULL;
@@ -229,7 +237,8 @@ static int read_all(int fd, char **text, size_t *len) {
 }
 
 static int cannot_read(struct run *run, const struct config_where *where, const char *path,
-                       int failure) {
+                       int failure)
+{
     const char *why = failure == EFBIG ? "it is larger than a configuration file may be (1 MB)"
                                        : strerror(failure);
 
@@ -247,7 +256,8 @@ static int cannot_read(struct run *run, const struct config_where *where, const 
 
 /* where is the line that includes it, NULL for the first file. */
 static int read_path(struct run *run, const struct open_file *outer,
-                     const struct config_where *where, const char *path) {
+                     const struct config_where *where, const char *path)
+{
     struct open_file file = {.outer = outer, .name = path, .on_disk = true};
     struct stat status;
     char *text = NULL;
@@ -293,14 +303,16 @@ static int read_path(struct run *run, const struct open_file *outer,
     return failure;
 }
 
-int config_file_read(const struct config_reader *reader, const char *path) {
+int config_file_read(const struct config_reader *reader, const char *path)
+{
     struct run run = {.reader = reader};
 
     return read_path(&run, NULL, NULL, path);
 }
 
 int config_file_parse(const struct config_reader *reader, const char *name, const char *text,
-                      size_t len) {
+                      size_t len)
+{
     struct run run = {.reader = reader, .files = 1};
     struct open_file file = {.name = name};
 

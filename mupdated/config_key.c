@@ -183,7 +183,8 @@ static const struct {
     {"tls_require_cert", "tls_client_certs"},  {"tls_cipher_list", "tls_ciphers"},
 };
 
-const struct config_key *config_key_find(const char *name) {
+const struct config_key *config_key_find(const char *name)
+{
     for (size_t i = 0; i < config_key_count; i++) {
         if (strcmp(config_keys[i].name, name) == 0) {
             return &config_keys[i];
@@ -192,7 +193,8 @@ const struct config_key *config_key_find(const char *name) {
     return NULL;
 }
 
-const struct config_key *config_key_renamed(const char *name) {
+const struct config_key *config_key_renamed(const char *name)
+{
     for (size_t i = 0; i < sizeof renamed / sizeof renamed[0]; i++) {
         if (strcmp(renamed[i].old, name) == 0) {
             return config_key_find(renamed[i].name);
@@ -201,12 +203,14 @@ const struct config_key *config_key_renamed(const char *name) {
     return NULL;
 }
 
-static unsigned least(unsigned a, unsigned b) {
+static unsigned least(unsigned a, unsigned b)
+{
     return a < b ? a : b;
 }
 
 /* The distance of Damerau and Levenshtein, where a swap is not edited again. */
-unsigned config_key_distance(const char *a, const char *b) {
+unsigned config_key_distance(const char *a, const char *b)
+{
     enum { LONGEST = 64 };
     unsigned rows[3][LONGEST + 1]; /* of the table of distances: i - 2, i - 1 and i, modulo 3 */
     size_t a_len = strlen(a);
@@ -235,7 +239,8 @@ unsigned config_key_distance(const char *a, const char *b) {
     return least(rows[a_len % 3][b_len], CONFIG_NEAR + 1);
 }
 
-const struct config_key *config_key_nearest(const char *name) {
+const struct config_key *config_key_nearest(const char *name)
+{
     const struct config_key *nearest = NULL;
     unsigned best = CONFIG_NEAR + 1;
 

@@ -9,7 +9,8 @@
 _Static_assert(CONFIG_LISTEN_PATH_BYTES == sizeof((struct sockaddr_un *)NULL)->sun_path,
                "a path that is accepted must fit its socket address");
 
-static bool parse_port(const char *text, uint16_t *port, const char **reason) {
+static bool parse_port(const char *text, uint16_t *port, const char **reason)
+{
     unsigned value = 0;
     size_t digits = strspn(text, "0123456789");
 
@@ -25,7 +26,8 @@ static bool parse_port(const char *text, uint16_t *port, const char **reason) {
 }
 
 /* A zone, as in fe80::1%eth0, is the system's business. */
-static bool is_ipv6(const char *host) {
+static bool is_ipv6(const char *host)
+{
     char address[CONFIG_LISTEN_HOST_BYTES];
     struct in6_addr ignored;
     size_t len = strcspn(host, "%");
@@ -36,7 +38,8 @@ static bool is_ipv6(const char *host) {
            (host[len] == '\0' || host[len + 1] != '\0');
 }
 
-static bool is_name(const char *host) {
+static bool is_name(const char *host)
+{
     static const char allowed[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
 
@@ -44,14 +47,16 @@ static bool is_name(const char *host) {
            host[strspn(host, allowed)] == '\0';
 }
 
-static bool is_ipv4(const char *host) {
+static bool is_ipv4(const char *host)
+{
     struct in_addr ignored;
 
     return inet_pton(AF_INET, host, &ignored) == 1;
 }
 
 bool config_listen_parse(const char *word, uint16_t default_port, struct config_listen *listen,
-                         const char **reason) {
+                         const char **reason)
+{
     const char *host = word;
     const char *host_end;
     const char *port;
@@ -120,7 +125,8 @@ bool config_listen_parse(const char *word, uint16_t default_port, struct config_
     return is_name(listen->host);
 }
 
-const char *config_listen_format(const struct config_listen *listen, char *word) {
+const char *config_listen_format(const struct config_listen *listen, char *word)
+{
     const char *host = listen->host;
 
     if (listen->kind == CONFIG_LISTEN_UNIX) {

@@ -7,7 +7,8 @@
 
 #define QUOTED_CHARACTERS 60
 
-const char *config_quote(char *buffer, const char *text) {
+const char *config_quote(char *buffer, const char *text)
+{
     size_t used = 0;
     size_t i;
 
@@ -25,7 +26,8 @@ const char *config_quote(char *buffer, const char *text) {
 }
 
 static void format_at(char *out, size_t size, const struct config_where *where, const char *format,
-                      va_list arguments) {
+                      va_list arguments)
+{
     int used = 0;
 
     if (where != NULL && where->line > 0) {
@@ -39,7 +41,8 @@ static void format_at(char *out, size_t size, const struct config_where *where, 
 }
 
 int config_fail(struct config_error *error, const struct config_where *where, const char *format,
-                ...) {
+                ...)
+{
     va_list arguments;
 
     va_start(arguments, format);
@@ -49,7 +52,8 @@ int config_fail(struct config_error *error, const struct config_where *where, co
 }
 
 void config_tell(config_notice *notice, void *context, const struct config_where *where,
-                 const char *format, ...) {
+                 const char *format, ...)
+{
     struct config_error text;
     va_list arguments;
 

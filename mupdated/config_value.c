@@ -30,12 +30,14 @@ static const struct unit duration_units[] = {
 };
 
 /* Without a unit: octets, seconds. */
-static uint64_t plain_factor(enum config_type type) {
+static uint64_t plain_factor(enum config_type type)
+{
     return type == CONFIG_DURATION ? 1000 : 1;
 }
 
 /* imapd.conf's words: 1 for yes, -1 for no, 0 for neither. */
-static int truth_of(const char *text) {
+static int truth_of(const char *text)
+{
     static const char *const yes[] = {"yes", "on", "true", "t", "y", "1", NULL};
     static const char *const no[] = {"no", "off", "false", "f", "n", "0", NULL};
 
@@ -53,7 +55,8 @@ static int truth_of(const char *text) {
 }
 
 static const struct config_word *find_word(const struct config_word *words, const char *text,
-                                           size_t len) {
+                                           size_t len)
+{
     for (; words->word != NULL; words++) {
         if (strlen(words->word) == len && strncasecmp(words->word, text, len) == 0) {
             return words;
@@ -62,7 +65,8 @@ static const struct config_word *find_word(const struct config_word *words, cons
     return NULL;
 }
 
-static const struct config_word *find_value(const struct config_word *words, const char *text) {
+static const struct config_word *find_value(const struct config_word *words, const char *text)
+{
     const struct config_word *word = find_word(words, text, strlen(text));
     int truth = truth_of(text);
 
@@ -75,7 +79,8 @@ static const struct config_word *find_value(const struct config_word *words, con
 }
 
 /* Digits, stepped over; UINT64_MAX if they say more than that. False if there are none. */
-static bool parse_digits(const char **text, uint64_t *number) {
+static bool parse_digits(const char **text, uint64_t *number)
+{
     const char *p = *text;
 
     *number = 0;
@@ -91,7 +96,8 @@ static bool parse_digits(const char **text, uint64_t *number) {
 }
 
 /* The letters of a unit, stepped over, and its factor. False if they are none. */
-static bool parse_unit(const char **text, const struct unit *units, uint64_t *factor) {
+static bool parse_unit(const char **text, const struct unit *units, uint64_t *factor)
+{
     size_t len = strspn(*text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
 
     for (; units->name != NULL; units++) {
@@ -104,12 +110,14 @@ static bool parse_unit(const char **text, const struct unit *units, uint64_t *fa
     return false;
 }
 
-static uint64_t scale(uint64_t number, uint64_t factor) {
+static uint64_t scale(uint64_t number, uint64_t factor)
+{
     return number > UINT64_MAX / factor ? UINT64_MAX : number * factor;
 }
 
 /* A number with the units of its type; of durations there may be several, which are added. */
-static bool parse_number(enum config_type type, const char *text, uint64_t *number) {
+static bool parse_number(enum config_type type, const char *text, uint64_t *number)
+{
     const struct unit *units = type == CONFIG_SIZE ? size_units : duration_units;
     uint64_t sum = 0;
     bool first = true;
@@ -136,16 +144,19 @@ static bool parse_number(enum config_type type, const char *text, uint64_t *numb
     return *text == '\0';
 }
 
-static void *member(struct config *config, const struct config_key *key) {
+static void *member(struct config *config, const struct config_key *key)
+{
     return (char *)config + key->offset;
 }
 
-static const void *const_member(const struct config *config, const struct config_key *key) {
+static const void *const_member(const struct config *config, const struct config_key *key)
+{
     return (const char *)config + key->offset;
 }
 
 /* The members that hold numbers are of these three widths; the table's ranges fit them. */
-static void store(struct config *config, const struct config_key *key, uint64_t number) {
+static void store(struct config *config, const struct config_key *key, uint64_t number)
+{
     void *to = member(config, key);
 
     if (key->size == sizeof(bool)) {
@@ -160,7 +171,8 @@ static void store(struct config *config, const struct config_key *key, uint64_t 
 }
 
 static enum config_value_result set_string(struct config *config, const struct config_key *key,
-                                           const char *text) {
+                                           const char *text)
+{
     char *copy;
 
     if (key->size == 0) {
@@ -176,7 +188,8 @@ static enum config_value_result set_string(struct config *config, const struct c
 }
 
 static enum config_value_result set_number(struct config *config, const struct config_key *key,
-                                           const char *text, const char **reason) {
+                                           const char *text, const char **reason)
+{
     uint64_t number;
 
     if (!parse_number(key->type, text, &number)) {
@@ -194,7 +207,8 @@ static enum config_value_result set_number(struct config *config, const struct c
 }
 
 static enum config_value_result set_words(struct config *config, const struct config_key *key,
-                                          const char *text, const char **reason) {
+                                          const char *text, const char **reason)
+{
     char *joined = calloc(1, strlen(text) + 1);
     enum config_value_result result = CONFIG_VALUE_WRONG;
 
@@ -223,7 +237,8 @@ done:
     return result;
 }
 
-bool config_list_add(struct config_list *list, const char *word, size_t len) {
+bool config_list_add(struct config_list *list, const char *word, size_t len)
+{
     char **bigger = realloc(list->items, (list->count + 1) * sizeof *bigger);
     char *copy;
 
@@ -239,7 +254,8 @@ bool config_list_add(struct config_list *list, const char *word, size_t len) {
     return true;
 }
 
-static void free_list(struct config_list *list) {
+static void free_list(struct config_list *list)
+{
     for (size_t i = 0; i < list->count; i++) {
         free(list->items[i]);
     }
@@ -249,7 +265,8 @@ static void free_list(struct config_list *list) {
 }
 
 static enum config_value_result set_list(struct config *config, const struct config_key *key,
-                                         const char *text) {
+                                         const char *text)
+{
     struct config_list list = {NULL, 0};
 
     while (*(text += strspn(text, BLANKS)) != '\0') {
@@ -265,7 +282,8 @@ static enum config_value_result set_list(struct config *config, const struct con
     return CONFIG_VALUE_SET;
 }
 
-static bool is_name(const char *text) {
+static bool is_name(const char *text)
+{
     for (; *text != '\0'; text++) {
         if (*text <= ' ' || *text > '~' || *text == '"' || *text == '\\') {
             return false;
@@ -275,12 +293,14 @@ static bool is_name(const char *text) {
 }
 
 /* imapd.conf: a path may begin with "{configdirectory}", which is filled in at the end. */
-static bool is_path(const char *text) {
+static bool is_path(const char *text)
+{
     return text[0] == '/' || strncasecmp(text, "{configdirectory}", 17) == 0;
 }
 
 enum config_value_result config_value_set(struct config *config, const struct config_key *key,
-                                          const char *text, const char **reason) {
+                                          const char *text, const char **reason)
+{
     const struct config_word *word;
     int truth;
 
@@ -335,12 +355,14 @@ enum config_value_result config_value_set(struct config *config, const struct co
     return set_string(config, key, text);
 }
 
-static bool is_string(const struct config_key *key) {
+static bool is_string(const struct config_key *key)
+{
     return key->type == CONFIG_WORD || key->type == CONFIG_WORDS || key->type == CONFIG_TEXT ||
            key->type == CONFIG_NAME || key->type == CONFIG_PATH;
 }
 
-void config_value_free(struct config *config, const struct config_key *key) {
+void config_value_free(struct config *config, const struct config_key *key)
+{
     if (key->size == 0) {
         return;
     }
@@ -354,11 +376,13 @@ void config_value_free(struct config *config, const struct config_key *key) {
     }
 }
 
-static bool equal_strings(const char *a, const char *b) {
+static bool equal_strings(const char *a, const char *b)
+{
     return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
-static bool equal_lists(const struct config_list *a, const struct config_list *b) {
+static bool equal_lists(const struct config_list *a, const struct config_list *b)
+{
     if (a->count != b->count) {
         return false;
     }
@@ -371,7 +395,8 @@ static bool equal_lists(const struct config_list *a, const struct config_list *b
 }
 
 bool config_value_equal(const struct config *a, const struct config *b,
-                        const struct config_key *key) {
+                        const struct config_key *key)
+{
     const void *of_a = const_member(a, key);
     const void *of_b = const_member(b, key);
     char *string_a;
@@ -392,7 +417,8 @@ bool config_value_equal(const struct config *a, const struct config *b,
 }
 
 /* The largest unit that divides it, as a person would write it. */
-static void format_number(enum config_type type, uint64_t number, char *out, size_t size) {
+static void format_number(enum config_type type, uint64_t number, char *out, size_t size)
+{
     const struct unit *units = type == CONFIG_SIZE ? size_units : duration_units;
     const struct unit *best = NULL;
 
@@ -410,7 +436,8 @@ static void format_number(enum config_type type, uint64_t number, char *out, siz
     snprintf(out, size, "%llu%s", (unsigned long long)number, best == NULL ? "" : best->name);
 }
 
-static void format_words(const struct config_word *words, char *out, size_t size) {
+static void format_words(const struct config_word *words, char *out, size_t size)
+{
     size_t used = 0;
 
     for (; words->word != NULL && used < size; words++) {
@@ -419,7 +446,8 @@ static void format_words(const struct config_word *words, char *out, size_t size
     }
 }
 
-const char *config_value_allowed(const struct config_key *key, char *buffer) {
+const char *config_value_allowed(const struct config_key *key, char *buffer)
+{
     char min[32];
     char max[32];
     char words[CONFIG_ALLOWED_BYTES - 32];
@@ -462,6 +490,7 @@ const char *config_value_allowed(const struct config_key *key, char *buffer) {
     return "";
 }
 
-const char *config_value_example(const struct config_key *key) {
+const char *config_value_example(const struct config_key *key)
+{
     return key->example != NULL ? key->example : key->fallback;
 }

@@ -22,7 +22,8 @@ static enum log_target log_target = LOG_TARGET_STDERR;
 static bool log_journal;
 static pthread_mutex_t log_mutex = PTHREAD_MUTEX_INITIALIZER;
 
-static const char *level_name(int level) {
+static const char *level_name(int level)
+{
     switch (level) {
     case LOG_WARNING:
         return "warning";
@@ -38,7 +39,8 @@ static const char *level_name(int level) {
 }
 
 /* systemd sets JOURNAL_STREAM for all it starts, also where stderr was redirected since. */
-static bool stderr_is_journal(void) {
+static bool stderr_is_journal(void)
+{
     const char *stream = getenv("JOURNAL_STREAM");
     struct stat status;
     char own[64];
@@ -51,7 +53,8 @@ static bool stderr_is_journal(void) {
     return strcmp(stream, own) == 0;
 }
 
-void log_open(enum log_target target, const char *prefix, int facility, int level) {
+void log_open(enum log_target target, const char *prefix, int facility, int level)
+{
     /* openlog() keeps the pointer. */
     static char ident[128];
 
@@ -66,11 +69,13 @@ void log_open(enum log_target target, const char *prefix, int facility, int leve
     }
 }
 
-void log_set_level(int level) {
+void log_set_level(int level)
+{
     atomic_store_explicit(&log_level, level, memory_order_relaxed);
 }
 
-bool log_wants(int level) {
+bool log_wants(int level)
+{
     return level <= atomic_load_explicit(&log_level, memory_order_relaxed);
 }
 
@@ -79,7 +84,8 @@ bool log_wants(int level) {
  * there is none (RFC 3629: no overlong forms, no surrogates) or is a control,
  * of which U+0080 to U+009F move terminals as ESC does.
  */
-static size_t printable_len(const unsigned char *data, size_t len) {
+static size_t printable_len(const unsigned char *data, size_t len)
+{
     unsigned char first = data[0];
     unsigned char low = 0x80;
     unsigned char high = 0xbf;
@@ -120,7 +126,8 @@ struct piece {
     size_t taken;
 };
 
-static struct piece escape(const unsigned char *data, size_t len, bool quoting) {
+static struct piece escape(const unsigned char *data, size_t len, bool quoting)
+{
     static const char digits[] = "0123456789abcdef";
     struct piece piece = {.len = 0, .taken = printable_len(data, len)};
 
@@ -143,7 +150,8 @@ static struct piece escape(const unsigned char *data, size_t len, bool quoting) 
 
 /* Returns the length written; at most room octets, and only whole pieces. */
 static size_t escape_all(char *out, size_t room, const unsigned char *data, size_t len,
-                         bool quoting, bool *whole) {
+                         bool quoting, bool *whole)
+{
     size_t used = 0;
 
     *whole = true;
@@ -161,7 +169,8 @@ static size_t escape_all(char *out, size_t room, const unsigned char *data, size
     return used;
 }
 
-static void write_all(const char *data, size_t len) {
+static void write_all(const char *data, size_t len)
+{
     pthread_mutex_lock(&log_mutex);
     while (len > 0) {
         ssize_t n = write(STDERR_FILENO, data, len);
@@ -177,7 +186,8 @@ static void write_all(const char *data, size_t len) {
     pthread_mutex_unlock(&log_mutex);
 }
 
-void log_write(int level, const char *format, ...) {
+void log_write(int level, const char *format, ...)
+{
     char raw[LOG_LINE_BYTES];
     char line[ESCAPED_BYTES];
     size_t used = 0;
@@ -225,7 +235,8 @@ void log_write(int level, const char *format, ...) {
     errno = saved;
 }
 
-static bool needs_quotes(const unsigned char *data, size_t len) {
+static bool needs_quotes(const unsigned char *data, size_t len)
+{
     if (len == 0) {
         return true;
     }
@@ -240,7 +251,8 @@ static bool needs_quotes(const unsigned char *data, size_t len) {
     return false;
 }
 
-const char *log_value(char *buffer, size_t size, const void *data, size_t len) {
+const char *log_value(char *buffer, size_t size, const void *data, size_t len)
+{
     bool quotes = needs_quotes(data, len);
     size_t used = 0;
     bool whole;

@@ -113,8 +113,6 @@ static void on_stopped(void *context)
 {
     struct process *process = context;
 
-    for (size_t i = 0; i < 3; i++)
-        uv_close((uv_handle_t *)&process->signals[i], NULL);
     uv_stop(&process->loop);
 }
 
@@ -179,15 +177,20 @@ static int serve(struct process *process, const struct config *config)
         uv_signal_init(&process->loop, &process->signals[i]);
         uv_signal_start(&process->signals[i],
                         numbers[i] == SIGHUP ? on_reload_signal : on_stop_signal, numbers[i]);
+        uv_unref((uv_handle_t *)&process->signals[i]);
     }
     log_notice("ready: version=%s server=%s", MUPDATED_VERSION, config->servername);
     sd_notify(0, "READY=1");
     uv_run(&process->loop, UV_RUN_DEFAULT);
 
-    /* A password check that hangs in the thread pool must not hold up the end. */
+    /*
+     * A password check that hangs in the thread pool must not hold up the end.
+     * Signals stay caught until the process is gone, so that one more does not
+     * end it before the database is closed; the loop stays open for them.
+     */
     for (int i = 0; i < 100 && uv_run(&process->loop, UV_RUN_NOWAIT); i++)
         usleep(1000);
-    if (uv_loop_close(&process->loop) == 0) {
+    if (!uv_loop_alive(&process->loop)) {
         master_close(&process->master);
     } else {
         store_close(process->master.store);
@@ -279,6 +282,8 @@ int main(int argc, char **argv)
 
     log_open(LOG_TARGET_STDERR, NULL, LOG_MAIL, LOG_INFO);
     signal(SIGPIPE, SIG_IGN);
+    /* A limit on the size of files is a full disk, not an end without a word. */
+    signal(SIGXFSZ, SIG_IGN);
     umask(077);
     config = read_config(&process);
     if (!config)

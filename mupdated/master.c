@@ -222,6 +222,7 @@ int master_start(struct master *master, uv_loop_t *loop, const struct config *co
     memset(master, 0, sizeof *master);
     master->loop = loop;
     master->config = config;
+    master->servername = config->servername;
     if (net_init(&master->net, master) != 0)
         return EX_OSERR;
     if (!open_tls(config, &master->tls))

@@ -22,6 +22,7 @@
 struct master {
     uv_loop_t *loop;
     const struct config *config;
+    const char *servername;  /* of the first configuration: a reload does not change it */
     struct tls_context *tls; /* NULL: no certificate is configured */
     struct auth *auth;
     struct store *store;

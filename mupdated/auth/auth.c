@@ -10,6 +10,7 @@
 struct auth {
     /* Read by Cyrus-SASL from the pool's threads. */
     _Atomic(const struct config *) config;
+    const char *hostname; /* of the first configuration: a reload does not change it */
     /* Mechanisms do not depend on the connection while there is no TLS. */
     char **clear;
     size_t clear_count;
@@ -70,7 +71,7 @@ static void forget_clear(struct auth *auth)
 static bool learn_clear(struct auth *auth, const struct config *config, struct sasl_failure *failure)
 {
     struct sasl_endpoint endpoint = {
-        .hostname = config->servername,
+        .hostname = auth->hostname,
         .plaintext = config->allowplaintext,
         .minimum_bits = (unsigned)config->sasl_minimum_layer,
         .maximum_bits = (unsigned)config->sasl_maximum_layer,
@@ -107,6 +108,7 @@ struct auth *auth_new(const struct config *config, struct sasl_failure *failure)
         return NULL;
     }
     atomic_init(&auth->config, config);
+    auth->hostname = config->servername;
     if (!sasl_server_setup(lookup, log_sasl, auth, failure)) {
         free(auth);
         return NULL;

@@ -585,7 +585,7 @@ void connection_endpoint(struct connection *connection, struct sasl_endpoint *en
     struct layer *tls = layer_stack_get(&connection->layers, LAYER_TLS);
 
     *endpoint = (struct sasl_endpoint){
-        .hostname = config->servername,
+        .hostname = connection->master->servername,
         .local = connection->local[0] ? connection->local : NULL,
         .remote = connection->remote[0] ? connection->remote : NULL,
         .plaintext = config->allowplaintext || tls,
@@ -608,7 +608,7 @@ void connection_banner(struct connection *connection)
     struct mupdate_server_banner banner = {
         .starttls = master->tls && master->config->allowstarttls && !is_tls,
         .compress = true,
-        .hostname = master->config->servername,
+        .hostname = master->servername,
         .implementation = "mupdated",
         .version = MUPDATED_VERSION,
         .role = "(master)",

@@ -23,42 +23,49 @@ struct departed {
     uint64_t version; /* of the tree: cursors of an older one are of no use */
 };
 
-static struct mupdate_text departed_text(const void *item) {
+static struct mupdate_text departed_text(const void *item)
+{
     const struct departed_name *name = item;
     return (struct mupdate_text){name->name, name->len};
 }
 
-static void release(struct departed_name *name) {
+static void release(struct departed_name *name)
+{
     if (name != NULL && --name->references == 0)
         free(name);
 }
 
-static void hold(struct departed_name **place, struct departed_name *name) {
+static void hold(struct departed_name **place, struct departed_name *name)
+{
     name->references++;
     release(*place);
     *place = name;
 }
 
-static void unlink_name(struct departed *departed, struct departed_name *name) {
+static void unlink_name(struct departed *departed, struct departed_name *name)
+{
     *(name->older != NULL ? &name->older->newer : &departed->oldest) = name->newer;
     *(name->newer != NULL ? &name->newer->older : &departed->newest) = name->older;
 }
 
-static void link_newest(struct departed *departed, struct departed_name *name) {
+static void link_newest(struct departed *departed, struct departed_name *name)
+{
     name->older = departed->newest;
     name->newer = NULL;
     *(departed->newest != NULL ? &departed->newest->newer : &departed->oldest) = name;
     departed->newest = name;
 }
 
-struct departed *departed_new(enum list_order order) {
+struct departed *departed_new(enum list_order order)
+{
     struct departed *departed = calloc(1, sizeof(*departed));
     if (departed != NULL)
         tree_init(&departed->tree, order, departed_text);
     return departed;
 }
 
-void departed_free(struct departed *departed) {
+void departed_free(struct departed *departed)
+{
     if (departed == NULL)
         return;
     departed_trim(departed, UINT64_MAX);
@@ -66,7 +73,8 @@ void departed_free(struct departed *departed) {
     free(departed);
 }
 
-static struct departed_name *add_name(struct departed *departed, struct mupdate_text text) {
+static struct departed_name *add_name(struct departed *departed, struct mupdate_text text)
+{
     if (text.len > UINT32_MAX)
         return NULL;
     struct departed_name *name = malloc(sizeof(*name) + text.len);
@@ -84,7 +92,8 @@ static struct departed_name *add_name(struct departed *departed, struct mupdate_
     return name;
 }
 
-static bool name_left(struct departed *departed, struct mupdate_text text, uint64_t sequence) {
+static bool name_left(struct departed *departed, struct mupdate_text text, uint64_t sequence)
+{
     struct departed_name *name = tree_find(&departed->tree, text);
     if (name == NULL) {
         name = add_name(departed, text);
@@ -101,7 +110,8 @@ static bool name_left(struct departed *departed, struct mupdate_text text, uint6
     return true;
 }
 
-bool departed_apply(struct departed *departed, const struct change *change) {
+bool departed_apply(struct departed *departed, const struct change *change)
+{
     if (departed->tree.order == LIST_ORDER_OCTET)
         return true;
     struct mupdate_text text = change->now.mupdate.name;
@@ -116,7 +126,8 @@ bool departed_apply(struct departed *departed, const struct change *change) {
     return true;
 }
 
-void departed_trim(struct departed *departed, uint64_t first) {
+void departed_trim(struct departed *departed, uint64_t first)
+{
     while (departed->oldest != NULL && departed->oldest->left < first) {
         struct departed_name *name = departed->oldest;
         tree_remove(&departed->tree, departed_text(name));
@@ -128,21 +139,25 @@ void departed_trim(struct departed *departed, uint64_t first) {
     }
 }
 
-size_t departed_count(const struct departed *departed) {
+size_t departed_count(const struct departed *departed)
+{
     return departed->absent;
 }
 
-bool departed_any(const struct departed *departed, uint64_t since) {
+bool departed_any(const struct departed *departed, uint64_t since)
+{
     return departed->absent > 0 || departed->last_return > since;
 }
 
-void departed_walk_start(struct departed_walk *walk, struct departed *departed, uint64_t since) {
+void departed_walk_start(struct departed_walk *walk, struct departed *departed, uint64_t since)
+{
     *walk = (struct departed_walk){
         .departed = departed, .since = since, .version = departed->version};
     tree_seek(&departed->tree, NULL, &walk->cursor);
 }
 
-static void resume(struct departed_walk *walk) {
+static void resume(struct departed_walk *walk)
+{
     struct mupdate_text passed;
     if (walk->passed != NULL)
         passed = departed_text(walk->passed);
@@ -150,7 +165,8 @@ static void resume(struct departed_walk *walk) {
     walk->version = walk->departed->version;
 }
 
-bool departed_walk_at_risk(struct departed_walk *walk, struct mupdate_text name) {
+bool departed_walk_at_risk(struct departed_walk *walk, struct mupdate_text name)
+{
     if (walk->version != walk->departed->version)
         resume(walk);
     for (struct departed_name *next; (next = tree_peek(&walk->cursor)) != NULL;) {
@@ -167,7 +183,8 @@ bool departed_walk_at_risk(struct departed_walk *walk, struct mupdate_text name)
     return walk->greatest != NULL && text_compare(departed_text(walk->greatest), name) > 0;
 }
 
-void departed_walk_end(struct departed_walk *walk) {
+void departed_walk_end(struct departed_walk *walk)
+{
     release(walk->passed);
     release(walk->greatest);
     *walk = (struct departed_walk){0};

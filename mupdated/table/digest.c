@@ -7,19 +7,22 @@
 #define LENGTH_BYTES 8
 #define TEXT_BYTES (LENGTH_BYTES + sizeof(XXH128_canonical_t))
 
-static void put_u64(unsigned char *at, uint64_t value) {
+static void put_u64(unsigned char *at, uint64_t value)
+{
     for (int shift = 56; shift >= 0; shift -= 8)
         *at++ = (unsigned char)(value >> shift);
 }
 
-static void put_text(unsigned char *at, struct mupdate_text text) {
+static void put_text(unsigned char *at, struct mupdate_text text)
+{
     XXH128_canonical_t canonical;
     XXH128_canonicalFromHash(&canonical, XXH3_128bits(text.data, text.len));
     put_u64(at, text.len);
     memcpy(at + LENGTH_BYTES, canonical.digest, sizeof(canonical.digest));
 }
 
-static XXH128_hash_t hash_row(const struct mupdate_row *row) {
+static XXH128_hash_t hash_row(const struct mupdate_row *row)
+{
     unsigned char octets[1 + 3 * TEXT_BYTES];
     octets[0] = (unsigned char)row->state;
     put_text(octets + 1, row->name);
@@ -28,19 +31,22 @@ static XXH128_hash_t hash_row(const struct mupdate_row *row) {
     return XXH3_128bits(octets, sizeof(octets));
 }
 
-void digest_add(struct digest *digest, const struct mupdate_row *row) {
+void digest_add(struct digest *digest, const struct mupdate_row *row)
+{
     XXH128_hash_t hash = hash_row(row);
     bool carry = __builtin_add_overflow(digest->low, hash.low64, &digest->low);
     digest->high += hash.high64 + (carry ? 1 : 0);
 }
 
-void digest_subtract(struct digest *digest, const struct mupdate_row *row) {
+void digest_subtract(struct digest *digest, const struct mupdate_row *row)
+{
     XXH128_hash_t hash = hash_row(row);
     bool borrow = __builtin_sub_overflow(digest->low, hash.low64, &digest->low);
     digest->high -= hash.high64 + (borrow ? 1 : 0);
 }
 
-void digest_octets(const struct digest *digest, unsigned char octets[DIGEST_BYTES]) {
+void digest_octets(const struct digest *digest, unsigned char octets[DIGEST_BYTES])
+{
     put_u64(octets, digest->high);
     put_u64(octets + LENGTH_BYTES, digest->low);
 }

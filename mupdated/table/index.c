@@ -17,7 +17,8 @@
 #define PLACES_MIN 8
 #define PLACES_MAX (UINT32_C(1) << 31)
 
-static uint64_t random_seed(void) {
+static uint64_t random_seed(void)
+{
     uint64_t seed;
     if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) == (ssize_t)sizeof(seed))
         return seed;
@@ -27,37 +28,44 @@ static uint64_t random_seed(void) {
     return (uint64_t)now.tv_nsec ^ (uint64_t)now.tv_sec << 30 ^ (uint64_t)(uintptr_t)&now;
 }
 
-void index_init(struct index *index, tree_name *name) {
+void index_init(struct index *index, tree_name *name)
+{
     *index = (struct index){.name = name, .seed = random_seed()};
 }
 
-void index_close(struct index *index) {
+void index_close(struct index *index)
+{
     for (size_t i = 0; i < INDEX_SHARDS; i++)
         free(index->shards[i].items);
     memset(index->shards, 0, sizeof(index->shards));
 }
 
-static uint64_t hash_name(const struct index *index, struct mupdate_text name) {
+static uint64_t hash_name(const struct index *index, struct mupdate_text name)
+{
     return XXH3_64bits_withSeed(name.data, name.len, index->seed);
 }
 
 /* Different bits of the hash choose the shard, the place and the tag. */
-static size_t hash_shard(uint64_t hash) {
+static size_t hash_shard(uint64_t hash)
+{
     return (size_t)(hash >> 54) % INDEX_SHARDS;
 }
 
-static uint8_t hash_tag(uint64_t hash) {
+static uint8_t hash_tag(uint64_t hash)
+{
     uint8_t tag = (uint8_t)(hash >> 40);
     return tag != 0 ? tag : 1;
 }
 
-static uint32_t next_place(const struct index_shard *shard, uint32_t place) {
+static uint32_t next_place(const struct index_shard *shard, uint32_t place)
+{
     return (place + 1) & (shard->places - 1);
 }
 
 /* The place of the item of that name. */
 static bool locate(const struct index *index, const struct index_shard *shard, uint64_t hash,
-                   struct mupdate_text name, uint32_t *place) {
+                   struct mupdate_text name, uint32_t *place)
+{
     if (shard->places == 0)
         return false;
     uint32_t at = (uint32_t)hash & (shard->places - 1);
@@ -71,14 +79,16 @@ static bool locate(const struct index *index, const struct index_shard *shard, u
     return false;
 }
 
-void *index_find(const struct index *index, struct mupdate_text name) {
+void *index_find(const struct index *index, struct mupdate_text name)
+{
     uint64_t hash = hash_name(index, name);
     const struct index_shard *shard = &index->shards[hash_shard(hash)];
     uint32_t place;
     return locate(index, shard, hash, name, &place) ? shard->items[place] : NULL;
 }
 
-static void put(struct index_shard *shard, uint64_t hash, void *item) {
+static void put(struct index_shard *shard, uint64_t hash, void *item)
+{
     uint32_t at = (uint32_t)hash & (shard->places - 1);
     while (shard->tags[at] != 0)
         at = next_place(shard, at);
@@ -86,7 +96,8 @@ static void put(struct index_shard *shard, uint64_t hash, void *item) {
     shard->items[at] = item;
 }
 
-static bool resize(const struct index *index, struct index_shard *shard, uint32_t places) {
+static bool resize(const struct index *index, struct index_shard *shard, uint32_t places)
+{
     struct index_shard old = *shard;
     void **items = malloc((size_t)places * (sizeof(*items) + sizeof(*shard->tags)));
     if (items == NULL)
@@ -103,7 +114,8 @@ static bool resize(const struct index *index, struct index_shard *shard, uint32_
     return true;
 }
 
-bool index_insert(struct index *index, void *item) {
+bool index_insert(struct index *index, void *item)
+{
     uint64_t hash = hash_name(index, index->name(item));
     struct index_shard *shard = &index->shards[hash_shard(hash)];
     if (shard->count >= shard->places / 4 * 3) {
@@ -117,7 +129,8 @@ bool index_insert(struct index *index, void *item) {
     return true;
 }
 
-void index_replace(struct index *index, void *item) {
+void index_replace(struct index *index, void *item)
+{
     struct mupdate_text name = index->name(item);
     uint64_t hash = hash_name(index, name);
     struct index_shard *shard = &index->shards[hash_shard(hash)];
@@ -127,7 +140,8 @@ void index_replace(struct index *index, void *item) {
 }
 
 /* Free a place, and move up those that stand behind it only because it was taken. */
-static void free_place(const struct index *index, struct index_shard *shard, uint32_t place) {
+static void free_place(const struct index *index, struct index_shard *shard, uint32_t place)
+{
     uint32_t mask = shard->places - 1;
     uint32_t at = place;
     for (;;) {
@@ -144,7 +158,8 @@ static void free_place(const struct index *index, struct index_shard *shard, uin
     shard->tags[place] = 0;
 }
 
-void *index_remove(struct index *index, struct mupdate_text name) {
+void *index_remove(struct index *index, struct mupdate_text name)
+{
     uint64_t hash = hash_name(index, name);
     struct index_shard *shard = &index->shards[hash_shard(hash)];
     uint32_t place;

@@ -10,19 +10,23 @@ struct interned {
     char data[];
 };
 
-static struct mupdate_text interned_name(const void *item) {
+static struct mupdate_text interned_name(const void *item)
+{
     return intern_text(item);
 }
 
-struct mupdate_text intern_text(const struct interned *interned) {
+struct mupdate_text intern_text(const struct interned *interned)
+{
     return (struct mupdate_text){interned->data, interned->len};
 }
 
-void intern_init(struct intern *intern) {
+void intern_init(struct intern *intern)
+{
     index_init(&intern->index, interned_name);
 }
 
-void intern_close(struct intern *intern) {
+void intern_close(struct intern *intern)
+{
     for (size_t i = 0; i < INDEX_SHARDS; i++) {
         const struct index_shard *shard = &intern->index.shards[i];
         for (uint32_t place = 0; place < shard->places; place++) {
@@ -33,7 +37,8 @@ void intern_close(struct intern *intern) {
     index_close(&intern->index);
 }
 
-const struct interned *intern_take(struct intern *intern, struct mupdate_text text) {
+const struct interned *intern_take(struct intern *intern, struct mupdate_text text)
+{
     struct interned *interned = index_find(&intern->index, text);
     if (interned == NULL) {
         size_t size;
@@ -55,7 +60,8 @@ const struct interned *intern_take(struct intern *intern, struct mupdate_text te
     return interned;
 }
 
-void intern_release(struct intern *intern, const struct interned *interned) {
+void intern_release(struct intern *intern, const struct interned *interned)
+{
     struct interned *own = (struct interned *)interned;
     if (--own->references == 0) {
         index_remove(&intern->index, intern_text(own));

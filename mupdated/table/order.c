@@ -6,13 +6,15 @@
 #include "mupdated/table/row.h"
 
 /* Where the part begins in which '.' and '^' are mapped: behind the first '!', or at 0. */
-static size_t rest_start(struct mupdate_text name) {
+static size_t rest_start(struct mupdate_text name)
+{
     const char *mark = name.len > 0 ? memchr(name.data, '!', name.len) : NULL;
     return mark != NULL ? (size_t)(mark - name.data) + 1 : 0;
 }
 
 /* What the octet at i compares as; rest is the name's rest_start(). */
-static unsigned char key_at(struct mupdate_text name, size_t rest, size_t i) {
+static unsigned char key_at(struct mupdate_text name, size_t rest, size_t i)
+{
     unsigned char octet = (unsigned char)name.data[i];
     if (i >= rest) {
         if (octet == '.')
@@ -23,7 +25,8 @@ static unsigned char key_at(struct mupdate_text name, size_t rest, size_t i) {
 }
 
 /* How many octets both begin with. Names share long prefixes: eight at a time. */
-static size_t common_prefix(struct mupdate_text a, struct mupdate_text b, size_t shorter) {
+static size_t common_prefix(struct mupdate_text a, struct mupdate_text b, size_t shorter)
+{
     size_t i = 0;
     for (; i + sizeof(uint64_t) <= shorter; i += sizeof(uint64_t)) {
         uint64_t word_a, word_b;
@@ -37,7 +40,8 @@ static size_t common_prefix(struct mupdate_text a, struct mupdate_text b, size_t
     return i;
 }
 
-static int compare_cyrus36(struct mupdate_text a, struct mupdate_text b) {
+static int compare_cyrus36(struct mupdate_text a, struct mupdate_text b)
+{
     size_t shorter = a.len < b.len ? a.len : b.len;
     size_t i = common_prefix(a, b, shorter);
     size_t rest_a = rest_start(a), rest_b = rest_start(b);
@@ -55,6 +59,7 @@ static int compare_cyrus36(struct mupdate_text a, struct mupdate_text b) {
     return a.len != b.len ? (a.len > b.len) - (a.len < b.len) : text_compare(a, b);
 }
 
-int order_compare(enum list_order order, struct mupdate_text a, struct mupdate_text b) {
+int order_compare(enum list_order order, struct mupdate_text a, struct mupdate_text b)
+{
     return order == LIST_ORDER_OCTET ? text_compare(a, b) : compare_cyrus36(a, b);
 }

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct mupdate_text append(char **end, struct mupdate_text text) {
+static struct mupdate_text append(char **end, struct mupdate_text text)
+{
     struct mupdate_text copy = {*end, text.len};
     if (text.len > 0) {
         memcpy(*end, text.data, text.len);
@@ -13,7 +14,8 @@ static struct mupdate_text append(char **end, struct mupdate_text text) {
     return copy;
 }
 
-struct change *change_copy(const struct change *change) {
+struct change *change_copy(const struct change *change)
+{
     const struct mupdate_row *row = &change->now.mupdate;
     const size_t lengths[] = {row->name.len, row->location.len, row->acl.len, change->now.who.len,
                               change->old_location.len};
@@ -35,18 +37,21 @@ struct change *change_copy(const struct change *change) {
     return copy;
 }
 
-struct mupdate_text location_server(struct mupdate_text location) {
+struct mupdate_text location_server(struct mupdate_text location)
+{
     const char *mark = location.len > 0 ? memchr(location.data, '!', location.len) : NULL;
     if (mark != NULL)
         location.len = (size_t)(mark - location.data);
     return location;
 }
 
-bool text_equal(struct mupdate_text a, struct mupdate_text b) {
+bool text_equal(struct mupdate_text a, struct mupdate_text b)
+{
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
-int text_compare(struct mupdate_text a, struct mupdate_text b) {
+int text_compare(struct mupdate_text a, struct mupdate_text b)
+{
     size_t shorter = a.len < b.len ? a.len : b.len;
     int result = shorter > 0 ? memcmp(a.data, b.data, shorter) : 0;
     return result != 0 ? result : (a.len > b.len) - (a.len < b.len);

@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool holds(struct mupdate_text text, char octet) {
+static bool holds(struct mupdate_text text, char octet)
+{
     return text.len > 0 && memchr(text.data, octet, text.len) != NULL;
 }
 
-const char *rule_check_name(const struct rule_policy *policy, struct mupdate_text name) {
+const char *rule_check_name(const struct rule_policy *policy, struct mupdate_text name)
+{
     if (name.len == 0)
         return "mailbox name is empty";
     if (name.len > policy->name_bytes)
@@ -18,7 +20,8 @@ const char *rule_check_name(const struct rule_policy *policy, struct mupdate_tex
     return NULL;
 }
 
-static const char *check_location(const struct rule_policy *policy, struct mupdate_text location) {
+static const char *check_location(const struct rule_policy *policy, struct mupdate_text location)
+{
     if (location.len == 0)
         return "location is empty";
     if (location.len > policy->location_bytes)
@@ -37,7 +40,8 @@ static const char *check_location(const struct rule_policy *policy, struct mupda
     return NULL;
 }
 
-static const char *check_acl(const struct rule_policy *policy, struct mupdate_text acl) {
+static const char *check_acl(const struct rule_policy *policy, struct mupdate_text acl)
+{
     if (acl.len > policy->acl_bytes)
         return "ACL is too long";
     /* Cyrus's clients would take what stands before a NUL for the whole ACL. */
@@ -47,7 +51,8 @@ static const char *check_acl(const struct rule_policy *policy, struct mupdate_te
 }
 
 static const char *check_request(const struct rule_policy *policy,
-                                 const struct rule_request *request) {
+                                 const struct rule_request *request)
+{
     const char *wrong = rule_check_name(policy, request->name);
     if (wrong == NULL && request->verb != MUPDATE_DELETE)
         wrong = check_location(policy, request->location);
@@ -56,7 +61,8 @@ static const char *check_request(const struct rule_policy *policy,
     return wrong;
 }
 
-static void refuse(struct rule_outcome *outcome, const char *text) {
+static void refuse(struct rule_outcome *outcome, const char *text)
+{
     outcome->verdict = RULE_REFUSED;
     outcome->moved = false;
     snprintf(outcome->text, sizeof(outcome->text), "%s", text);
@@ -64,7 +70,8 @@ static void refuse(struct rule_outcome *outcome, const char *text) {
 
 /* Refuse, and say where the mailbox is, in octets that every client can read in a quoted string. */
 static void refuse_held(struct rule_outcome *outcome, const char *text,
-                        struct mupdate_text location) {
+                        struct mupdate_text location)
+{
     refuse(outcome, text);
     size_t used = strlen(outcome->text);
     for (size_t i = 0; i < location.len && used + 1 < sizeof(outcome->text); i++) {
@@ -76,7 +83,8 @@ static void refuse_held(struct rule_outcome *outcome, const char *text,
 }
 
 static void store(struct rule_outcome *outcome, enum mupdate_state state,
-                  const struct rule_request *request) {
+                  const struct rule_request *request)
+{
     outcome->verdict = RULE_STORE;
     outcome->row.state = state;
     outcome->row.name = request->name;
@@ -87,7 +95,8 @@ static void store(struct rule_outcome *outcome, enum mupdate_state state,
 }
 
 static void reserve(const struct mupdate_row *now, const struct rule_request *request,
-                    struct rule_outcome *outcome) {
+                    struct rule_outcome *outcome)
+{
     if (now == NULL)
         store(outcome, MUPDATE_RESERVED, request);
     else if (!text_equal(now->location, request->location))
@@ -95,7 +104,8 @@ static void reserve(const struct mupdate_row *now, const struct rule_request *re
 }
 
 static void activate(const struct rule_policy *policy, const struct mupdate_row *now,
-                     const struct rule_request *request, struct rule_outcome *outcome) {
+                     const struct rule_request *request, struct rule_outcome *outcome)
+{
     if (now != NULL && now->state == MUPDATE_ACTIVE) {
         if (text_equal(now->location, request->location) && text_equal(now->acl, request->acl))
             return;
@@ -110,7 +120,8 @@ static void activate(const struct rule_policy *policy, const struct mupdate_row 
 }
 
 static void deactivate(const struct mupdate_row *now, const struct rule_request *request,
-                       struct rule_outcome *outcome) {
+                       struct rule_outcome *outcome)
+{
     if (now == NULL)
         refuse(outcome, "mailbox doesn't exist");
     else if (now->state != MUPDATE_ACTIVE)
@@ -120,7 +131,8 @@ static void deactivate(const struct mupdate_row *now, const struct rule_request 
 }
 
 void rule_apply(const struct rule_policy *policy, const struct mupdate_row *now,
-                const struct rule_request *request, struct rule_outcome *outcome) {
+                const struct rule_request *request, struct rule_outcome *outcome)
+{
     *outcome = (struct rule_outcome){.verdict = RULE_UNCHANGED, .text = "done"};
     if (now != NULL && now->state == MUPDATE_ABSENT)
         now = NULL;

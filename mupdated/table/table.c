@@ -36,12 +36,14 @@ struct table {
     struct digest digest;
 };
 
-static struct mupdate_text row_name(const void *item) {
+static struct mupdate_text row_name(const void *item)
+{
     const struct table_row *row = item;
     return (struct mupdate_text){row->data, row->name_bytes};
 }
 
-static void view(const struct table_row *from, struct row *row) {
+static void view(const struct table_row *from, struct row *row)
+{
     row->mupdate.state = (enum mupdate_state)from->state;
     row->mupdate.name = row_name(from);
     row->mupdate.location = intern_text(from->location);
@@ -51,7 +53,8 @@ static void view(const struct table_row *from, struct row *row) {
     row->who = intern_text(from->who);
 }
 
-struct table *table_new(enum list_order order) {
+struct table *table_new(enum list_order order)
+{
     struct table *table = calloc(1, sizeof(*table));
     if (table == NULL)
         return NULL;
@@ -61,7 +64,8 @@ struct table *table_new(enum list_order order) {
     return table;
 }
 
-void table_free(struct table *table) {
+void table_free(struct table *table)
+{
     if (table == NULL)
         return;
     struct tree_cursor cursor;
@@ -74,7 +78,8 @@ void table_free(struct table *table) {
     free(table);
 }
 
-static void free_row(struct table *table, struct table_row *row) {
+static void free_row(struct table *table, struct table_row *row)
+{
     if (row->location != NULL)
         intern_release(&table->strings, row->location);
     if (row->who != NULL)
@@ -82,7 +87,8 @@ static void free_row(struct table *table, struct table_row *row) {
     free(row);
 }
 
-static struct table_row *make_row(struct table *table, const struct row *from) {
+static struct table_row *make_row(struct table *table, const struct row *from)
+{
     const struct mupdate_row *mupdate = &from->mupdate;
     if (mupdate->name.len > TEXT_BYTES_MAX || mupdate->acl.len > TEXT_BYTES_MAX)
         return NULL;
@@ -107,7 +113,8 @@ static struct table_row *make_row(struct table *table, const struct row *from) {
     return row;
 }
 
-static void count_in(struct table *table, const struct table_row *from) {
+static void count_in(struct table *table, const struct table_row *from)
+{
     struct row row;
     view(from, &row);
     digest_add(&table->digest, &row.mupdate);
@@ -115,7 +122,8 @@ static void count_in(struct table *table, const struct table_row *from) {
     *(row.mupdate.state == MUPDATE_ACTIVE ? &table->counts.active : &table->counts.reserved) += 1;
 }
 
-static void count_out(struct table *table, const struct table_row *from) {
+static void count_out(struct table *table, const struct table_row *from)
+{
     struct row row;
     view(from, &row);
     digest_subtract(&table->digest, &row.mupdate);
@@ -123,7 +131,8 @@ static void count_out(struct table *table, const struct table_row *from) {
     *(row.mupdate.state == MUPDATE_ACTIVE ? &table->counts.active : &table->counts.reserved) -= 1;
 }
 
-static void remove_row(struct table *table, struct mupdate_text name) {
+static void remove_row(struct table *table, struct mupdate_text name)
+{
     struct table_row *row = index_remove(&table->index, name);
     if (row == NULL)
         return;
@@ -132,7 +141,8 @@ static void remove_row(struct table *table, struct mupdate_text name) {
     free_row(table, row);
 }
 
-static bool put_row(struct table *table, const struct row *from) {
+static bool put_row(struct table *table, const struct row *from)
+{
     struct table_row *row = make_row(table, from);
     if (row == NULL)
         return false;
@@ -157,23 +167,27 @@ static bool put_row(struct table *table, const struct row *from) {
     return true;
 }
 
-static void saw(struct table *table, uint64_t sequence) {
+static void saw(struct table *table, uint64_t sequence)
+{
     if (sequence > table->sequence)
         table->sequence = sequence;
 }
 
-bool table_load(struct table *table, const struct row *row) {
+bool table_load(struct table *table, const struct row *row)
+{
     if (!put_row(table, row))
         return false;
     saw(table, row->sequence);
     return true;
 }
 
-void table_set_sequence(struct table *table, uint64_t sequence) {
+void table_set_sequence(struct table *table, uint64_t sequence)
+{
     saw(table, sequence);
 }
 
-bool table_apply(struct table *table, const struct change *change) {
+bool table_apply(struct table *table, const struct change *change)
+{
     if (change->now.mupdate.state == MUPDATE_ABSENT)
         remove_row(table, change->now.mupdate.name);
     else if (!put_row(table, &change->now))
@@ -182,7 +196,8 @@ bool table_apply(struct table *table, const struct change *change) {
     return true;
 }
 
-bool table_find(const struct table *table, struct mupdate_text name, struct row *row) {
+bool table_find(const struct table *table, struct mupdate_text name, struct row *row)
+{
     const struct table_row *found = index_find(&table->index, name);
     if (found != NULL)
         view(found, row);
@@ -190,29 +205,35 @@ bool table_find(const struct table *table, struct mupdate_text name, struct row 
 }
 
 void table_seek(const struct table *table, const struct mupdate_text *after,
-                struct table_cursor *cursor) {
+                struct table_cursor *cursor)
+{
     tree_seek(&table->tree, after, &cursor->at);
 }
 
-bool table_next(struct table_cursor *cursor, struct row *row) {
+bool table_next(struct table_cursor *cursor, struct row *row)
+{
     const struct table_row *next = tree_next(&cursor->at);
     if (next != NULL)
         view(next, row);
     return next != NULL;
 }
 
-uint64_t table_sequence(const struct table *table) {
+uint64_t table_sequence(const struct table *table)
+{
     return table->sequence;
 }
 
-void table_counts(const struct table *table, struct table_counts *counts) {
+void table_counts(const struct table *table, struct table_counts *counts)
+{
     *counts = table->counts;
 }
 
-void table_digest(const struct table *table, unsigned char digest[TABLE_DIGEST_BYTES]) {
+void table_digest(const struct table *table, unsigned char digest[TABLE_DIGEST_BYTES])
+{
     digest_octets(&table->digest, digest);
 }
 
-enum list_order table_order(const struct table *table) {
+enum list_order table_order(const struct table *table)
+{
     return table->tree.order;
 }

@@ -41,11 +41,13 @@ struct path {
     struct leaf *leaf;
 };
 
-void tree_init(struct tree *tree, enum list_order order, tree_name *name) {
+void tree_init(struct tree *tree, enum list_order order, tree_name *name)
+{
     *tree = (struct tree){.order = order, .name = name};
 }
 
-static void free_node(void *node, unsigned level) {
+static void free_node(void *node, unsigned level)
+{
     if (level > 0) {
         struct inner *inner = node;
         for (size_t i = 0; i < inner->count; i++)
@@ -54,19 +56,22 @@ static void free_node(void *node, unsigned level) {
     free(node);
 }
 
-void tree_close(struct tree *tree) {
+void tree_close(struct tree *tree)
+{
     if (tree->root != NULL)
         free_node(tree->root, tree->height);
     tree_init(tree, tree->order, tree->name);
 }
 
-static int compare(const struct tree *tree, const void *item, struct mupdate_text name) {
+static int compare(const struct tree *tree, const void *item, struct mupdate_text name)
+{
     return order_compare(tree->order, tree->name(item), name);
 }
 
 /* How many of the items stand before name, or before it and at it. */
 static size_t count_before(const struct tree *tree, void *const *items, size_t count,
-                           struct mupdate_text name, bool inclusive) {
+                           struct mupdate_text name, bool inclusive)
+{
     size_t low = 0, high = count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -80,13 +85,15 @@ static size_t count_before(const struct tree *tree, void *const *items, size_t c
 
 /* The child below which name is, or belongs. */
 static size_t child_index(const struct tree *tree, const struct inner *inner,
-                          struct mupdate_text name) {
+                          struct mupdate_text name)
+{
     /* Names before the first of all belong to child 0 too, so that one need not be compared. */
     return count_before(tree, inner->first + 1, inner->count - 1, name, true);
 }
 
 static struct leaf *find_leaf(const struct tree *tree, struct mupdate_text name,
-                              struct path *path) {
+                              struct path *path)
+{
     void *node = tree->root;
     for (unsigned level = tree->height; level > 0; level--) {
         struct inner *inner = node;
@@ -101,7 +108,8 @@ static struct leaf *find_leaf(const struct tree *tree, struct mupdate_text name,
 
 /* Stand at the item of that name, or return false. */
 static bool locate(const struct tree *tree, struct mupdate_text name, struct path *path,
-                   size_t *index) {
+                   size_t *index)
+{
     if (tree->root == NULL)
         return false;
     const struct leaf *leaf = find_leaf(tree, name, path);
@@ -109,23 +117,27 @@ static bool locate(const struct tree *tree, struct mupdate_text name, struct pat
     return *index < leaf->count && compare(tree, leaf->items[*index], name) == 0;
 }
 
-void *tree_find(const struct tree *tree, struct mupdate_text name) {
+void *tree_find(const struct tree *tree, struct mupdate_text name)
+{
     struct path path;
     size_t index;
     return locate(tree, name, &path, &index) ? path.leaf->items[index] : NULL;
 }
 
-static void insert_at(void **array, size_t count, size_t index, void *value) {
+static void insert_at(void **array, size_t count, size_t index, void *value)
+{
     memmove(array + index + 1, array + index, (count - index) * sizeof(*array));
     array[index] = value;
 }
 
-static void remove_at(void **array, size_t count, size_t index) {
+static void remove_at(void **array, size_t count, size_t index)
+{
     memmove(array + index, array + index + 1, (count - index - 1) * sizeof(*array));
 }
 
 /* The first item below the node of this level on the path is item now. */
-static void set_first(const struct tree *tree, struct path *path, unsigned level, void *item) {
+static void set_first(const struct tree *tree, struct path *path, unsigned level, void *item)
+{
     for (unsigned above = level + 1; above <= tree->height; above++) {
         path->steps[above].node->first[path->steps[above].index] = item;
         if (path->steps[above].index > 0)
@@ -137,12 +149,14 @@ static void set_first(const struct tree *tree, struct path *path, unsigned level
  * Where to divide a full node. Rows are often loaded in order: when name goes
  * to the end, the left half stays full.
  */
-static size_t split_point(const struct tree *tree, void *const *items, struct mupdate_text name) {
+static size_t split_point(const struct tree *tree, void *const *items, struct mupdate_text name)
+{
     return compare(tree, items[FAN - 1], name) < 0 ? FAN - 1 : FAN / 2;
 }
 
 static bool split_leaf(const struct tree *tree, struct inner *parent, size_t index,
-                       struct mupdate_text name) {
+                       struct mupdate_text name)
+{
     struct leaf *left = parent->children[index];
     struct leaf *right = malloc(sizeof(*right));
     if (right == NULL)
@@ -163,7 +177,8 @@ static bool split_leaf(const struct tree *tree, struct inner *parent, size_t ind
 }
 
 static bool split_inner(const struct tree *tree, struct inner *parent, size_t index,
-                        struct mupdate_text name) {
+                        struct mupdate_text name)
+{
     struct inner *left = parent->children[index];
     struct inner *right = malloc(sizeof(*right));
     if (right == NULL)
@@ -179,12 +194,14 @@ static bool split_inner(const struct tree *tree, struct inner *parent, size_t in
     return true;
 }
 
-static bool is_full(const void *node, unsigned level) {
+static bool is_full(const void *node, unsigned level)
+{
     return level > 0 ? ((const struct inner *)node)->count == FAN
                      : ((const struct leaf *)node)->count == FAN;
 }
 
-static bool grow_root(struct tree *tree) {
+static bool grow_root(struct tree *tree)
+{
     if (tree->height == HEIGHT_MAX)
         return false;
     struct inner *root = malloc(sizeof(*root));
@@ -199,7 +216,8 @@ static bool grow_root(struct tree *tree) {
     return true;
 }
 
-bool tree_insert(struct tree *tree, void *item) {
+bool tree_insert(struct tree *tree, void *item)
+{
     struct mupdate_text name = tree->name(item);
     struct path path;
     if (tree->root == NULL) {
@@ -235,7 +253,8 @@ bool tree_insert(struct tree *tree, void *item) {
     return true;
 }
 
-void *tree_replace(struct tree *tree, void *item) {
+void *tree_replace(struct tree *tree, void *item)
+{
     struct path path;
     size_t index;
     if (!locate(tree, tree->name(item), &path, &index))
@@ -248,7 +267,8 @@ void *tree_replace(struct tree *tree, void *item) {
 }
 
 /* Take a child, freed already, out of its parent at this level of the path. */
-static void remove_child(const struct tree *tree, struct path *path, unsigned level, size_t index) {
+static void remove_child(const struct tree *tree, struct path *path, unsigned level, size_t index)
+{
     struct inner *parent = path->steps[level].node;
     remove_at(parent->first, parent->count, index);
     remove_at(parent->children, parent->count, index);
@@ -257,11 +277,13 @@ static void remove_child(const struct tree *tree, struct path *path, unsigned le
         set_first(tree, path, level, parent->first[0]);
 }
 
-static size_t node_count(const void *node, unsigned level) {
+static size_t node_count(const void *node, unsigned level)
+{
     return level > 0 ? ((const struct inner *)node)->count : ((const struct leaf *)node)->count;
 }
 
-static void free_leaf(struct leaf *leaf) {
+static void free_leaf(struct leaf *leaf)
+{
     if (leaf->previous != NULL)
         leaf->previous->next = leaf->next;
     if (leaf->next != NULL)
@@ -270,7 +292,8 @@ static void free_leaf(struct leaf *leaf) {
 }
 
 /* Move all that the right node holds to the end of its left neighbour, and free it. */
-static void merge(void *left, void *right, unsigned level) {
+static void merge(void *left, void *right, unsigned level)
+{
     if (level == 0) {
         struct leaf *to = left, *from = right;
         memcpy(to->items + to->count, from->items, from->count * sizeof(*to->items));
@@ -290,7 +313,8 @@ static void merge(void *left, void *right, unsigned level) {
  * is empty, merge it with a neighbour when that is small too. True when the
  * parent lost a child by it.
  */
-static bool shrink_node(const struct tree *tree, struct path *path, unsigned level) {
+static bool shrink_node(const struct tree *tree, struct path *path, unsigned level)
+{
     struct inner *parent = path->steps[level + 1].node;
     size_t index = path->steps[level + 1].index;
     void *node = parent->children[index];
@@ -317,7 +341,8 @@ static bool shrink_node(const struct tree *tree, struct path *path, unsigned lev
     return false;
 }
 
-static void shrink_root(struct tree *tree) {
+static void shrink_root(struct tree *tree)
+{
     while (tree->height > 0 && node_count(tree->root, tree->height) == 1) {
         struct inner *root = tree->root;
         tree->root = root->children[0];
@@ -331,7 +356,8 @@ static void shrink_root(struct tree *tree) {
     }
 }
 
-void *tree_remove(struct tree *tree, struct mupdate_text name) {
+void *tree_remove(struct tree *tree, struct mupdate_text name)
+{
     struct path path;
     size_t index;
     if (!locate(tree, name, &path, &index))
@@ -350,7 +376,8 @@ void *tree_remove(struct tree *tree, struct mupdate_text name) {
 }
 
 void tree_seek(const struct tree *tree, const struct mupdate_text *after,
-               struct tree_cursor *cursor) {
+               struct tree_cursor *cursor)
+{
     *cursor = (struct tree_cursor){NULL, 0};
     if (tree->root == NULL)
         return;
@@ -367,7 +394,8 @@ void tree_seek(const struct tree *tree, const struct mupdate_text *after,
     cursor->leaf = node;
 }
 
-void *tree_peek(struct tree_cursor *cursor) {
+void *tree_peek(struct tree_cursor *cursor)
+{
     const struct leaf *leaf = cursor->leaf;
     if (leaf != NULL && cursor->index == leaf->count) {
         leaf = leaf->next;
@@ -376,7 +404,8 @@ void *tree_peek(struct tree_cursor *cursor) {
     return leaf != NULL ? leaf->items[cursor->index] : NULL;
 }
 
-void *tree_next(struct tree_cursor *cursor) {
+void *tree_next(struct tree_cursor *cursor)
+{
     void *item = tree_peek(cursor);
     if (item != NULL)
         cursor->index++;

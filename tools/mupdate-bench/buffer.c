@@ -11,7 +11,8 @@
 
 enum { BUFFER_BYTES = 1 << 14, BUFFER_MAX_BYTES = 1 << 22 };
 
-void buffer_reserve(struct buffer *buffer, size_t more) {
+void buffer_reserve(struct buffer *buffer, size_t more)
+{
     if (buffer->start == buffer->end) {
         buffer->start = buffer->end = 0;
     }
@@ -41,12 +42,14 @@ void buffer_reserve(struct buffer *buffer, size_t more) {
     buffer->size = size;
 }
 
-void buffer_put(struct buffer *buffer, const char *data, size_t len) {
+void buffer_put(struct buffer *buffer, const char *data, size_t len)
+{
     memcpy(buffer->data + buffer->end, data, len);
     buffer->end += len;
 }
 
-void buffer_put_number(struct buffer *buffer, uint64_t number) {
+void buffer_put_number(struct buffer *buffer, uint64_t number)
+{
     char digits[20];
     size_t at = sizeof(digits);
     do {

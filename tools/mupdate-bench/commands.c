@@ -52,7 +52,8 @@ struct run {
     struct histogram times;
 };
 
-uint64_t scenario_mark(void) {
+uint64_t scenario_mark(void)
+{
     uint32_t salt;
     if (getrandom(&salt, sizeof(salt), 0) != (ssize_t)sizeof(salt)) {
         report_failure(EX_OSERR, "no random numbers");
@@ -61,14 +62,16 @@ uint64_t scenario_mark(void) {
 }
 
 /* xorshift64*: rows are chosen, not secrets. */
-static uint64_t next_random(struct run *run) {
+static uint64_t next_random(struct run *run)
+{
     run->random ^= run->random >> 12;
     run->random ^= run->random << 25;
     run->random ^= run->random >> 27;
     return run->random * UINT64_C(2685821657736338717) >> 16;
 }
 
-static void send_command(struct link *link, enum command_kind kind, uint64_t row) {
+static void send_command(struct link *link, enum command_kind kind, uint64_t row)
+{
     struct run *run = link->set->context;
     struct worker *worker = &run->workers[link->number];
     struct command *command = &worker->ring[worker->tag_sent % run->options->depth];
@@ -91,7 +94,8 @@ static void send_command(struct link *link, enum command_kind kind, uint64_t row
 }
 
 /* Fill the connection up to its depth, as long as there is something to do. */
-static void start_operations(struct link *link) {
+static void start_operations(struct link *link)
+{
     struct run *run = link->set->context;
     struct worker *worker = &run->workers[link->number];
     while (worker->tag_sent - worker->tag_done < run->options->depth &&
@@ -104,7 +108,8 @@ static void start_operations(struct link *link) {
     }
 }
 
-static void count_reply(struct run *run, const struct command *command, uint64_t now_ns) {
+static void count_reply(struct run *run, const struct command *command, uint64_t now_ns)
+{
     run->last_ns = now_ns;
     if (now_ns >= run->count_ns && (run->count > 0 || now_ns < run->end_ns)) {
         run->counted++;
@@ -112,7 +117,8 @@ static void count_reply(struct run *run, const struct command *command, uint64_t
     }
 }
 
-static void take_row(struct link *link, struct command *command, const struct message *message) {
+static void take_row(struct link *link, struct command *command, const struct message *message)
+{
     struct run *run = link->set->context;
     uint64_t number;
     uint64_t mark;
@@ -130,7 +136,8 @@ static void take_row(struct link *link, struct command *command, const struct me
     command->has_row = true;
 }
 
-static void on_message(struct link *link, const struct message *message) {
+static void on_message(struct link *link, const struct message *message)
+{
     struct run *run = link->set->context;
     struct worker *worker = &run->workers[link->number];
     uint64_t tag;
@@ -158,7 +165,8 @@ static void on_message(struct link *link, const struct message *message) {
     start_operations(link);
 }
 
-static void run_commands(struct run *run) {
+static void run_commands(struct run *run)
+{
     const struct options *options = run->options;
     struct link_set set;
     link_set_open(&set, options, options->connections,
@@ -202,31 +210,37 @@ static void run_commands(struct run *run) {
 }
 
 static void start_run(const struct options *options, enum command_kind kind, enum choice choice,
-                      uint64_t count) {
+                      uint64_t count)
+{
     struct run run = {.options = options, .kind = kind, .choice = choice, .count = count,
                       .mark = scenario_mark()};
     run.random = run.mark;
     run_commands(&run);
 }
 
-void scenario_fill(const struct options *options) {
+void scenario_fill(const struct options *options)
+{
     start_run(options, COMMAND_ACTIVATE, CHOICE_NEXT,
               options->count > 0 ? options->count : options->rows);
 }
 
-void scenario_create(const struct options *options) {
+void scenario_create(const struct options *options)
+{
     start_run(options, COMMAND_RESERVE, CHOICE_NEXT, options->count);
 }
 
-void scenario_acl(const struct options *options) {
+void scenario_acl(const struct options *options)
+{
     start_run(options, COMMAND_ACTIVATE, CHOICE_RANDOM, options->count);
 }
 
-void scenario_delete(const struct options *options) {
+void scenario_delete(const struct options *options)
+{
     start_run(options, COMMAND_DELETE, CHOICE_NEXT,
               options->count > 0 ? options->count : options->rows);
 }
 
-void scenario_find(const struct options *options) {
+void scenario_find(const struct options *options)
+{
     start_run(options, COMMAND_FIND, CHOICE_RANDOM, options->count);
 }

@@ -31,7 +31,8 @@ struct cycle {
     struct histogram times;
 };
 
-static void send_next(struct link *link) {
+static void send_next(struct link *link)
+{
     struct cycle *cycle = link->set->context;
     struct cycle_link *own = &cycle->links[link->number];
     char name[ROW_TEXT_BYTES];
@@ -50,7 +51,8 @@ static void send_next(struct link *link) {
     }
 }
 
-static void begin(struct link *link) {
+static void begin(struct link *link)
+{
     struct cycle *cycle = link->set->context;
     uint64_t row = cycle->next_row++;
     cycle->links[link->number] = (struct cycle_link){
@@ -60,7 +62,8 @@ static void begin(struct link *link) {
     link_start(link);
 }
 
-static void on_message(struct link *link, const struct message *message) {
+static void on_message(struct link *link, const struct message *message)
+{
     struct cycle *cycle = link->set->context;
     struct cycle_link *own = &cycle->links[link->number];
     const struct row_set *set = &cycle->options->set;
@@ -90,7 +93,8 @@ static void on_message(struct link *link, const struct message *message) {
     }
 }
 
-static void on_closed(struct link *link) {
+static void on_closed(struct link *link)
+{
     struct cycle *cycle = link->set->context;
     uint64_t now_ns = report_now_ns();
     if (now_ns >= cycle->end_ns) {
@@ -103,7 +107,8 @@ static void on_closed(struct link *link) {
     begin(link);
 }
 
-void scenario_cycle(const struct options *options) {
+void scenario_cycle(const struct options *options)
+{
     static struct cycle cycle;
     cycle.options = options;
     cycle.links = calloc(options->connections, sizeof(*cycle.links));

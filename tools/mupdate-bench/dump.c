@@ -29,7 +29,8 @@ struct dump {
     size_t done;
 };
 
-static void take_row(struct link *link, struct share *share, const struct message *message) {
+static void take_row(struct link *link, struct share *share, const struct message *message)
+{
     const struct dump *dump = link->set->context;
     bool active = message_text_is(message->word, "MAILBOX");
     if ((!active || message->count != 3) &&
@@ -53,7 +54,8 @@ static void take_row(struct link *link, struct share *share, const struct messag
     share->known++;
 }
 
-static void on_message(struct link *link, const struct message *message) {
+static void on_message(struct link *link, const struct message *message)
+{
     struct dump *dump = link->set->context;
     struct share *share = &dump->shares[link->number];
     uint64_t tag;
@@ -79,7 +81,8 @@ static void on_message(struct link *link, const struct message *message) {
 }
 
 /* How many rows of the set are at a location that starts with the prefix. */
-static uint64_t rows_at(const struct options *options, const char *prefix) {
+static uint64_t rows_at(const struct options *options, const char *prefix)
+{
     char location[ROW_TEXT_BYTES];
     uint64_t count = 0;
     for (uint64_t row = 0; row < options->rows; row++) {
@@ -89,7 +92,8 @@ static uint64_t rows_at(const struct options *options, const char *prefix) {
     return count;
 }
 
-static void report_dump(const struct dump *dump, uint64_t start_ns) {
+static void report_dump(const struct dump *dump, uint64_t start_ns)
+{
     const struct options *options = dump->options;
     struct histogram times = {0};
     uint64_t last_ns = start_ns;
@@ -113,7 +117,8 @@ static void report_dump(const struct dump *dump, uint64_t start_ns) {
     report_own_cpu();
 }
 
-static void run_dump(const struct options *options, const char *word, const char *prefix) {
+static void run_dump(const struct options *options, const char *word, const char *prefix)
+{
     struct dump dump = {.options = options,
                         .wanted = prefix == NULL ? options->rows : rows_at(options, prefix)};
     size_t seen_size = options->rows / 8 + 1;
@@ -145,10 +150,12 @@ static void run_dump(const struct options *options, const char *word, const char
     free(dump.shares);
 }
 
-void scenario_dump(const struct options *options) {
+void scenario_dump(const struct options *options)
+{
     run_dump(options, "UPDATE", NULL);
 }
 
-void scenario_list(const struct options *options) {
+void scenario_list(const struct options *options)
+{
     run_dump(options, "LIST", options->location);
 }

@@ -4,7 +4,8 @@
 #include "histogram.h"
 
 /* Below 64 a bucket is one value; above, 64 buckets for each power of two. */
-static unsigned bucket_of(uint64_t ns) {
+static unsigned bucket_of(uint64_t ns)
+{
     if (ns < 64) {
         return (unsigned)ns;
     }
@@ -13,7 +14,8 @@ static unsigned bucket_of(uint64_t ns) {
 }
 
 /* The largest value that belongs to the bucket. */
-static uint64_t bucket_end(unsigned bucket) {
+static uint64_t bucket_end(unsigned bucket)
+{
     if (bucket < 64) {
         return bucket;
     }
@@ -21,7 +23,8 @@ static uint64_t bucket_end(unsigned bucket) {
     return ((UINT64_C(64) + bucket % 64 + 1) << shift) - 1;
 }
 
-void histogram_add(struct histogram *histogram, uint64_t ns) {
+void histogram_add(struct histogram *histogram, uint64_t ns)
+{
     histogram->samples++;
     histogram->buckets[bucket_of(ns)]++;
     if (ns > histogram->max_ns) {
@@ -29,7 +32,8 @@ void histogram_add(struct histogram *histogram, uint64_t ns) {
     }
 }
 
-double histogram_share_us(const struct histogram *histogram, double share) {
+double histogram_share_us(const struct histogram *histogram, double share)
+{
     uint64_t wanted = (uint64_t)(share * (double)histogram->samples);
     uint64_t seen = 0;
     for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
@@ -42,6 +46,7 @@ double histogram_share_us(const struct histogram *histogram, double share) {
     return 0;
 }
 
-double histogram_max_us(const struct histogram *histogram) {
+double histogram_max_us(const struct histogram *histogram)
+{
     return (double)histogram->max_ns / 1e3;
 }

@@ -41,7 +41,8 @@ struct latency {
 };
 
 /* Link 0 is the writer, the others are subscribers. */
-static void writer_message(struct link *link, const struct message *message) {
+static void writer_message(struct link *link, const struct message *message)
+{
     struct latency *latency = link->set->context;
     uint64_t tag;
     if (!message_tag_number(message->tag, &tag) || tag != latency->done ||
@@ -54,7 +55,8 @@ static void writer_message(struct link *link, const struct message *message) {
 }
 
 /* A server may well send a row to others before it answers the writer. */
-static void count_arrival(struct latency *latency, const struct change *change, uint64_t now_ns) {
+static void count_arrival(struct latency *latency, const struct change *change, uint64_t now_ns)
+{
     bool early = change->done_ns == 0;
     latency->arrivals++;
     latency->early += early;
@@ -62,7 +64,8 @@ static void count_arrival(struct latency *latency, const struct change *change, 
     histogram_add(&latency->from_command, now_ns - change->sent_ns);
 }
 
-static void take_change(struct link *link, const struct message *message) {
+static void take_change(struct link *link, const struct message *message)
+{
     struct latency *latency = link->set->context;
     const struct options *options = latency->options;
     uint64_t number;
@@ -90,7 +93,8 @@ static void take_change(struct link *link, const struct message *message) {
     }
 }
 
-static void on_message(struct link *link, const struct message *message) {
+static void on_message(struct link *link, const struct message *message)
+{
     struct latency *latency = link->set->context;
     uint64_t tag;
     if (link->number == 0) {
@@ -107,7 +111,8 @@ static void on_message(struct link *link, const struct message *message) {
     }
 }
 
-static void send_change(struct link *writer, struct latency *latency) {
+static void send_change(struct link *writer, struct latency *latency)
+{
     const struct options *options = latency->options;
     char name[ROW_TEXT_BYTES];
     char location[ROW_TEXT_BYTES];
@@ -121,7 +126,8 @@ static void send_change(struct link *writer, struct latency *latency) {
     link_command(writer, latency->sent++, "ACTIVATE", 3, arguments);
 }
 
-static void start_streams(struct link_set *set, const struct latency *latency) {
+static void start_streams(struct link_set *set, const struct latency *latency)
+{
     for (size_t i = 1; i < set->count; i++) {
         link_command(&set->links[i], UPDATE_TAG, "UPDATE", 0, NULL);
         link_flush(&set->links[i]);
@@ -131,7 +137,8 @@ static void start_streams(struct link_set *set, const struct latency *latency) {
     }
 }
 
-static int start_timer(double rate) {
+static int start_timer(double rate)
+{
     int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     long long period_ns = (long long)(1e9 / rate);
     struct timespec period = {period_ns / 1000000000, period_ns % 1000000000};
@@ -142,7 +149,8 @@ static int start_timer(double rate) {
     return timer;
 }
 
-static void write_at_pace(struct link_set *set, struct latency *latency) {
+static void write_at_pace(struct link_set *set, struct latency *latency)
+{
     int timer = start_timer(latency->options->rate);
     link_set_watch(set, timer);
     while (latency->done < latency->count) {
@@ -171,7 +179,8 @@ static void write_at_pace(struct link_set *set, struct latency *latency) {
     }
 }
 
-static void report_latency(const struct latency *latency) {
+static void report_latency(const struct latency *latency)
+{
     report_figure("subscribers", (double)latency->options->subscribers);
     report_figure("rate_per_s", latency->options->rate);
     report_figure("changes", (double)latency->count);
@@ -182,7 +191,8 @@ static void report_latency(const struct latency *latency) {
     report_own_cpu();
 }
 
-void scenario_latency(const struct options *options) {
+void scenario_latency(const struct options *options)
+{
     static struct latency latency;
     latency.options = options;
     latency.mark = scenario_mark();

@@ -24,7 +24,8 @@ enum {
     READ_BYTES_MAX = 1 << 18,
 };
 
-static _Noreturn void lost(const struct link *link, int error) {
+static _Noreturn void lost(const struct link *link, int error)
+{
     static const char *const phases[] = {"closed",   "connecting",      "waiting for the banner",
                                          "logging in", "under commands", "logging out"};
     report_failure(EX_UNAVAILABLE, "connection %zu to %s port %s, %s: %s", link->number,
@@ -32,14 +33,16 @@ static _Noreturn void lost(const struct link *link, int error) {
                    error == 0 ? "closed by the server" : strerror(error));
 }
 
-void link_wrong(const struct link *link, const struct message *message, const char *wanted) {
+void link_wrong(const struct link *link, const struct message *message, const char *wanted)
+{
     size_t len = message->octets < 300 ? message->octets : 300;
     report_failure(EX_PROTOCOL, "connection %zu: wanted %s, got: %.*s", link->number, wanted,
                    (int)len, message->tag.data);
 }
 
 void link_command(struct link *link, uint64_t tag, const char *word, size_t count,
-                  const struct message_text *arguments) {
+                  const struct message_text *arguments)
+{
     size_t word_len = strlen(word);
     size_t len = word_len + 32;
     for (size_t i = 0; i < count; i++) {
@@ -60,7 +63,8 @@ void link_command(struct link *link, uint64_t tag, const char *word, size_t coun
     buffer_put(out, "\r\n", 2);
 }
 
-static void watch_writing(struct link *link, bool wanted) {
+static void watch_writing(struct link *link, bool wanted)
+{
     if (link->waits_to_write == wanted) {
         return;
     }
@@ -72,7 +76,8 @@ static void watch_writing(struct link *link, bool wanted) {
     link->waits_to_write = wanted;
 }
 
-void link_flush(struct link *link) {
+void link_flush(struct link *link)
+{
     struct buffer *out = &link->out;
     while (out->start < out->end) {
         ssize_t sent = send(link->fd, out->data + out->start, out->end - out->start, MSG_NOSIGNAL);
@@ -90,7 +95,8 @@ void link_flush(struct link *link) {
     watch_writing(link, out->start < out->end);
 }
 
-static void close_link(struct link *link) {
+static void close_link(struct link *link)
+{
     struct link_set *set = link->set;
     set->ready -= link->state == LINK_READY;
     set->closed++;
@@ -101,7 +107,8 @@ static void close_link(struct link *link) {
     link->out.start = link->out.end = 0;
 }
 
-void link_start(struct link *link) {
+void link_start(struct link *link)
+{
     struct link_set *set = link->set;
     int one = 1;
     link->fd = socket(set->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -124,7 +131,8 @@ void link_start(struct link *link) {
     set->starting++;
 }
 
-static void connected(struct link *link) {
+static void connected(struct link *link)
+{
     int error = 0;
     socklen_t len = sizeof(error);
     if (getsockopt(link->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error != 0) {
@@ -134,7 +142,8 @@ static void connected(struct link *link) {
     watch_writing(link, false);
 }
 
-void link_logout(struct link *link) {
+void link_logout(struct link *link)
+{
     static const char logout[] = "Q01 LOGOUT\r\n";
     buffer_reserve(&link->out, sizeof(logout));
     buffer_put(&link->out, logout, sizeof(logout) - 1);
@@ -146,7 +155,8 @@ void link_logout(struct link *link) {
  * The banner is taken line by line up to "* OK", as Cyrus's clients do. What
  * else a server announces does not matter: one without PLAIN refuses the log-in.
  */
-static bool take_banner(struct link *link) {
+static bool take_banner(struct link *link)
+{
     struct buffer *in = &link->in;
     char *line = in->data + in->start;
     char *end = memchr(line, '\n', in->end - in->start);
@@ -171,7 +181,8 @@ static bool take_banner(struct link *link) {
     return true;
 }
 
-static void take_message(struct link *link, const struct message *message) {
+static void take_message(struct link *link, const struct message *message)
+{
     struct link_set *set = link->set;
     switch (link->state) {
     case LINK_READY:
@@ -215,7 +226,8 @@ static void take_message(struct link *link, const struct message *message) {
     }
 }
 
-static void take_input(struct link *link) {
+static void take_input(struct link *link)
+{
     struct buffer *in = &link->in;
     while (link->state == LINK_BANNER && take_banner(link)) {
     }
@@ -236,7 +248,8 @@ static void take_input(struct link *link) {
     }
 }
 
-static void link_readable(struct link *link) {
+static void link_readable(struct link *link)
+{
     struct buffer *in = &link->in;
     buffer_reserve(in, READ_BYTES);
     size_t space = in->size - in->end;
@@ -267,7 +280,8 @@ static void link_readable(struct link *link) {
     }
 }
 
-void link_set_wait(struct link_set *set, int timeout_ms) {
+void link_set_wait(struct link_set *set, int timeout_ms)
+{
     struct epoll_event events[EVENTS_PER_WAIT];
     int limit_ms = (int)(set->options->timeout * 1000);
     int count = epoll_wait(set->epoll, events, EVENTS_PER_WAIT,
@@ -300,7 +314,8 @@ void link_set_wait(struct link_set *set, int timeout_ms) {
     }
 }
 
-void link_set_connect(struct link_set *set) {
+void link_set_connect(struct link_set *set)
+{
     set->heard_ns = report_now_ns();
     size_t next = 0;
     while (set->ready < set->count) {
@@ -311,7 +326,8 @@ void link_set_connect(struct link_set *set) {
     }
 }
 
-void link_set_watch(struct link_set *set, int fd) {
+void link_set_watch(struct link_set *set, int fd)
+{
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
     if (epoll_ctl(set->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
         report_failure(EX_OSERR, "epoll_ctl: %s", strerror(errno));
@@ -319,7 +335,8 @@ void link_set_watch(struct link_set *set, int fd) {
 }
 
 /* AUTHENTICATE "PLAIN" with its initial response: NUL user NUL password. */
-static void make_auth(struct link_set *set) {
+static void make_auth(struct link_set *set)
+{
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const struct options *options = set->options;
     size_t user_len = strlen(options->user);
@@ -346,7 +363,8 @@ static void make_auth(struct link_set *set) {
 }
 
 void link_set_open(struct link_set *set, const struct options *options, size_t count,
-                   struct link_events events, void *context) {
+                   struct link_events events, void *context)
+{
     *set = (struct link_set){.options = options, .events = events, .context = context,
                              .count = count, .closed = count};
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC};
@@ -370,7 +388,8 @@ void link_set_open(struct link_set *set, const struct options *options, size_t c
     }
 }
 
-void link_set_close(struct link_set *set) {
+void link_set_close(struct link_set *set)
+{
     set->events.on_closed = NULL;
     set->heard_ns = report_now_ns();
     for (size_t i = 0; i < set->count; i++) {

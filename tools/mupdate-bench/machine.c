@@ -31,7 +31,8 @@ enum {
 
 static char block[BLOCK_BYTES];
 
-static bool send_all(int fd, const char *data, size_t len) {
+static bool send_all(int fd, const char *data, size_t len)
+{
     while (len > 0) {
         ssize_t sent = send(fd, data, len, MSG_NOSIGNAL);
         if (sent <= 0) {
@@ -44,7 +45,8 @@ static bool send_all(int fd, const char *data, size_t len) {
 }
 
 /* The other process: gives back each ping, or sends blocks until nobody reads. */
-static _Noreturn void other_end(int listener, bool stream) {
+static _Noreturn void other_end(int listener, bool stream)
+{
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     int fd = accept(listener, NULL, NULL);
     int one = 1;
@@ -57,7 +59,8 @@ static _Noreturn void other_end(int listener, bool stream) {
     _exit(0);
 }
 
-static int connect_other_end(bool stream, pid_t *child) {
+static int connect_other_end(bool stream, pid_t *child)
+{
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(address);
@@ -82,12 +85,14 @@ static int connect_other_end(bool stream, pid_t *child) {
     return fd;
 }
 
-static void disconnect_other_end(int fd, pid_t child) {
+static void disconnect_other_end(int fd, pid_t child)
+{
     close(fd);
     waitpid(child, NULL, 0);
 }
 
-static void measure_round_trips(const struct options *options) {
+static void measure_round_trips(const struct options *options)
+{
     static struct histogram times;
     pid_t child;
     int fd = connect_other_end(false, &child);
@@ -108,7 +113,8 @@ static void measure_round_trips(const struct options *options) {
     disconnect_other_end(fd, child);
 }
 
-static void measure_stream(const struct options *options) {
+static void measure_stream(const struct options *options)
+{
     pid_t child;
     int fd = connect_other_end(true, &child);
     uint64_t start_ns = report_now_ns();
@@ -126,13 +132,15 @@ static void measure_stream(const struct options *options) {
     disconnect_other_end(fd, child);
 }
 
-void scenario_loopback(const struct options *options) {
+void scenario_loopback(const struct options *options)
+{
     report_figure("seconds", options->seconds);
     measure_round_trips(options);
     measure_stream(options);
 }
 
-void scenario_fsync(const struct options *options) {
+void scenario_fsync(const struct options *options)
+{
     static struct histogram times;
     char path[4096];
     if ((size_t)snprintf(path, sizeof(path), "%s/mupdate-bench.XXXXXX", options->directory) >=

@@ -26,7 +26,8 @@ static const struct {
 };
 
 /* A thousand connections are more than the usual soft limit allows. */
-static void raise_file_limit(void) {
+static void raise_file_limit(void)
+{
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
@@ -34,7 +35,8 @@ static void raise_file_limit(void) {
     }
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     static struct options options;
     options_read(&options, argc, argv);
     for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {

@@ -11,12 +11,14 @@ struct scanner {
     const char *end;
 };
 
-static bool is_atom(char c) {
+static bool is_atom(char c)
+{
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '*' ||
            c == '-';
 }
 
-static enum message_result scan_atom(struct scanner *scanner, struct message_text *text) {
+static enum message_result scan_atom(struct scanner *scanner, struct message_text *text)
+{
     const char *start = scanner->at;
     while (scanner->at < scanner->end && is_atom(*scanner->at)) {
         scanner->at++;
@@ -29,19 +31,22 @@ static enum message_result scan_atom(struct scanner *scanner, struct message_tex
     return text->len > 0 ? MESSAGE_WHOLE : MESSAGE_BAD;
 }
 
-static enum message_result scan_octet(struct scanner *scanner, char wanted) {
+static enum message_result scan_octet(struct scanner *scanner, char wanted)
+{
     if (scanner->at == scanner->end) {
         return MESSAGE_PARTIAL;
     }
     return *scanner->at++ == wanted ? MESSAGE_WHOLE : MESSAGE_BAD;
 }
 
-static enum message_result scan_line_end(struct scanner *scanner) {
+static enum message_result scan_line_end(struct scanner *scanner)
+{
     enum message_result result = scan_octet(scanner, '\r');
     return result == MESSAGE_WHOLE ? scan_octet(scanner, '\n') : result;
 }
 
-static enum message_result scan_quoted(struct scanner *scanner, struct message_text *text) {
+static enum message_result scan_quoted(struct scanner *scanner, struct message_text *text)
+{
     const char *start = ++scanner->at;
     for (; scanner->at < scanner->end; scanner->at++) {
         if (*scanner->at == '"') {
@@ -59,7 +64,8 @@ static enum message_result scan_quoted(struct scanner *scanner, struct message_t
     return MESSAGE_PARTIAL;
 }
 
-static enum message_result scan_literal(struct scanner *scanner, struct message_text *text) {
+static enum message_result scan_literal(struct scanner *scanner, struct message_text *text)
+{
     size_t len = 0;
     const char *start = ++scanner->at;
     while (scanner->at < scanner->end && *scanner->at >= '0' && *scanner->at <= '9') {
@@ -93,7 +99,8 @@ static enum message_result scan_literal(struct scanner *scanner, struct message_
     return MESSAGE_WHOLE;
 }
 
-static enum message_result scan_string(struct scanner *scanner, struct message_text *text) {
+static enum message_result scan_string(struct scanner *scanner, struct message_text *text)
+{
     if (scanner->at == scanner->end) {
         return MESSAGE_PARTIAL;
     }
@@ -103,7 +110,8 @@ static enum message_result scan_string(struct scanner *scanner, struct message_t
     return *scanner->at == '"' ? scan_quoted(scanner, text) : MESSAGE_BAD;
 }
 
-enum message_result message_parse(const char *data, size_t len, struct message *message) {
+enum message_result message_parse(const char *data, size_t len, struct message *message)
+{
     struct scanner scanner = {data, data + len};
     enum message_result result = scan_atom(&scanner, &message->tag);
     if (result == MESSAGE_WHOLE) {
@@ -130,12 +138,14 @@ enum message_result message_parse(const char *data, size_t len, struct message *
     return result;
 }
 
-bool message_text_is(struct message_text text, const char *word) {
+bool message_text_is(struct message_text text, const char *word)
+{
     size_t len = strlen(word);
     return text.len == len && memcmp(text.data, word, len) == 0;
 }
 
-bool message_tag_number(struct message_text tag, uint64_t *number) {
+bool message_tag_number(struct message_text tag, uint64_t *number)
+{
     if (tag.len < 2 || tag.len > 15 || tag.data[0] != 'X') {
         return false;
     }

@@ -85,7 +85,8 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-static uint64_t whole(const char *key, const char *text, uint64_t min, uint64_t max) {
+static uint64_t whole(const char *key, const char *text, uint64_t min, uint64_t max)
+{
     char *end;
     errno = 0;
     unsigned long long value = strtoull(text, &end, 10);
@@ -96,7 +97,8 @@ static uint64_t whole(const char *key, const char *text, uint64_t min, uint64_t 
     return value;
 }
 
-static double fraction(const char *key, const char *text, double min, double max) {
+static double fraction(const char *key, const char *text, double min, double max)
+{
     char *end;
     double value = strtod(text, &end);
     if (end == text || *end != '\0' || !isfinite(value) || value < min || value > max) {
@@ -106,7 +108,8 @@ static double fraction(const char *key, const char *text, double min, double max
 }
 
 /* HOST, HOST:PORT, [ADDRESS] or [ADDRESS]:PORT; a bare IPv6 address is a HOST. */
-static void set_host(struct options *options, const char *text) {
+static void set_host(struct options *options, const char *text)
+{
     const char *host = text;
     const char *colon = strrchr(text, ':');
     size_t host_len = strlen(text);
@@ -133,7 +136,8 @@ static void set_host(struct options *options, const char *text) {
 }
 
 /* The password is the first line of the file. */
-static void read_password(struct options *options, const char *path) {
+static void read_password(struct options *options, const char *path)
+{
     FILE *file = fopen(path, "re");
     if (file == NULL) {
         report_failure(EX_NOINPUT, "--password-file %s: %s", path, strerror(errno));
@@ -145,7 +149,8 @@ static void read_password(struct options *options, const char *path) {
     options->password[strcspn(options->password, "\r\n")] = '\0';
 }
 
-static void password_from_environment(struct options *options) {
+static void password_from_environment(struct options *options)
+{
     const char *password = getenv("MUPDATE_BENCH_PASSWORD");
     if (password != NULL &&
         (size_t)snprintf(options->password, sizeof(options->password), "%s", password) >=
@@ -155,7 +160,8 @@ static void password_from_environment(struct options *options) {
     }
 }
 
-static void set_option(struct options *options, int option, const char *value) {
+static void set_option(struct options *options, int option, const char *value)
+{
     switch (option) {
     case 'h': set_host(options, value); break;
     case 'u': options->user = value; break;
@@ -189,7 +195,8 @@ static void set_option(struct options *options, int option, const char *value) {
     }
 }
 
-void options_read(struct options *options, int argc, char **argv) {
+void options_read(struct options *options, int argc, char **argv)
+{
     *options = (struct options){
         .host = "127.0.0.1", .port = "3905", .user = "", .rows = 100000, .connections = 1,
         .depth = 1, .subscribers = 1, .rate = 100, .seconds = 3, .timeout = 30, .directory = ".",

@@ -24,18 +24,21 @@ static struct {
     } figures[FIGURES];
 } report = {.scenario = "command line"};
 
-uint64_t report_now_ns(void) {
+uint64_t report_now_ns(void)
+{
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
-void report_begin(const char *scenario, bool json) {
+void report_begin(const char *scenario, bool json)
+{
     report.scenario = scenario;
     report.json = json;
 }
 
-void report_figure(const char *key, double value) {
+void report_figure(const char *key, double value)
+{
     if (report.count == FIGURES) {
         report_failure(EX_SOFTWARE, "more than %d figures", FIGURES);
     }
@@ -43,7 +46,8 @@ void report_figure(const char *key, double value) {
     report.figures[report.count++].value = value;
 }
 
-void report_times(const char *prefix, const struct histogram *histogram) {
+void report_times(const char *prefix, const struct histogram *histogram)
+{
     char key[KEY_BYTES];
     snprintf(key, sizeof(key), "%sp50_us", prefix);
     report_figure(key, histogram_share_us(histogram, 0.5));
@@ -53,31 +57,36 @@ void report_times(const char *prefix, const struct histogram *histogram) {
     report_figure(key, histogram_max_us(histogram));
 }
 
-static double cpu_seconds(void) {
+static double cpu_seconds(void)
+{
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
-void report_clock_start(void) {
+void report_clock_start(void)
+{
     report.started_ns = report_now_ns();
     report.started_cpu = cpu_seconds();
 }
 
-void report_own_cpu(void) {
+void report_own_cpu(void)
+{
     double elapsed = (double)(report_now_ns() - report.started_ns) / 1e9;
     report_figure("generator_cpu_share", (cpu_seconds() - report.started_cpu) / elapsed);
 }
 
 /* Whole numbers as such, small ones with what is left of their precision. */
-static void print_number(double value) {
+static void print_number(double value)
+{
     int decimals = value >= 1000 || value == (double)(long long)value ? 0 : value >= 10 ? 1 : 3;
     printf("%.*f", decimals, value);
 }
 
 /* What a server sent goes to a terminal: nothing but printable ASCII does. */
-static void make_printable(char *out, size_t size, const char *text) {
+static void make_printable(char *out, size_t size, const char *text)
+{
     size_t end = 0;
     for (; *text != '\0' && end + 3 < size; text++) {
         if (*text == '\r' || *text == '\n' || *text == '\t') {
@@ -91,7 +100,8 @@ static void make_printable(char *out, size_t size, const char *text) {
 }
 
 /* The text is printable already. */
-static void print_json_text(const char *text) {
+static void print_json_text(const char *text)
+{
     putchar('"');
     for (; *text != '\0'; text++) {
         if (*text == '"' || *text == '\\') {
@@ -102,7 +112,8 @@ static void print_json_text(const char *text) {
     putchar('"');
 }
 
-static void print_all(const char *error) {
+static void print_all(const char *error)
+{
     if (report.json) {
         printf("{\"scenario\": ");
         print_json_text(report.scenario);
@@ -122,7 +133,8 @@ static void print_all(const char *error) {
     }
 }
 
-void report_print(void) {
+void report_print(void)
+{
     print_all(NULL);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         perror("mupdate-bench: standard output");
@@ -130,7 +142,8 @@ void report_print(void) {
     }
 }
 
-void report_failure(int exit_code, const char *format, ...) {
+void report_failure(int exit_code, const char *format, ...)
+{
     char raw[1024];
     char text[2048];
     va_list arguments;

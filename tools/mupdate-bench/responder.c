@@ -50,12 +50,14 @@ static const char banner[] = "* AUTH \"PLAIN\"\r\n"
                              "* OK MUPDATE \"localhost\" \"mupdate-bench\" \"0\" \"(master)\"\r\n";
 
 /* The generator tells the user what the end of its responder means. */
-static _Noreturn void give_up(const char *what) {
+static _Noreturn void give_up(const char *what)
+{
     perror(what);
     _exit(EX_OSERR);
 }
 
-static void peer_put(struct peer *peer, const char *data, size_t len) {
+static void peer_put(struct peer *peer, const char *data, size_t len)
+{
     if (peer->out_start == peer->out_end) {
         peer->out_start = peer->out_end = 0;
     }
@@ -70,12 +72,14 @@ static void peer_put(struct peer *peer, const char *data, size_t len) {
     peer->out_end += len;
 }
 
-static size_t put_text(char *out, const char *data, size_t len) {
+static size_t put_text(char *out, const char *data, size_t len)
+{
     memcpy(out, data, len);
     return len;
 }
 
-static size_t put_literal(char *out, const char *data, size_t len) {
+static size_t put_literal(char *out, const char *data, size_t len)
+{
     size_t end = 0;
     end += put_text(out, " {", 2);
     if (len >= 100) {
@@ -91,7 +95,8 @@ static size_t put_literal(char *out, const char *data, size_t len) {
 }
 
 static size_t put_row(const struct row_set *set, struct message_text tag, uint64_t number,
-                      char *out) {
+                      char *out)
+{
     char text[ROW_TEXT_BYTES];
     size_t end = put_text(out, tag.data, tag.len);
     end += put_text(out + end, " MAILBOX", 8);
@@ -102,7 +107,8 @@ static size_t put_row(const struct row_set *set, struct message_text tag, uint64
     return end;
 }
 
-static void make_dump(struct responder *responder) {
+static void make_dump(struct responder *responder)
+{
     static const struct message_text tag = {"X1", 2};
     static const char done[] = "X1 OK \"done\"\r\n";
     uint64_t rows = responder->options->rows;
@@ -118,7 +124,8 @@ static void make_dump(struct responder *responder) {
 }
 
 /* Send the dump, then the answers; false when the peer was answered its LOGOUT. */
-static bool peer_flush(struct responder *responder, struct peer *peer) {
+static bool peer_flush(struct responder *responder, struct peer *peer)
+{
     for (;;) {
         bool dumps = peer->dump_at != SIZE_MAX;
         const char *data = dumps ? responder->dump + peer->dump_at : peer->out + peer->out_start;
@@ -148,7 +155,8 @@ static bool peer_flush(struct responder *responder, struct peer *peer) {
     return !peer->ends;
 }
 
-static void tell_subscribers(struct responder *responder, const struct message *command) {
+static void tell_subscribers(struct responder *responder, const struct message *command)
+{
     char row[IN_BYTES];
     size_t end = put_text(row, "X1 MAILBOX", 10);
     for (size_t i = 0; i < 3; i++) {
@@ -164,7 +172,8 @@ static void tell_subscribers(struct responder *responder, const struct message *
 }
 
 static void list_location(struct responder *responder, struct peer *peer, struct message_text tag,
-                          struct message_text prefix) {
+                          struct message_text prefix)
+{
     char out[ANSWER_BYTES];
     char location[ROW_TEXT_BYTES];
     for (uint64_t row = 0; row < responder->options->rows; row++) {
@@ -175,7 +184,8 @@ static void list_location(struct responder *responder, struct peer *peer, struct
     }
 }
 
-static void answer(struct responder *responder, struct peer *peer, const struct message *command) {
+static void answer(struct responder *responder, struct peer *peer, const struct message *command)
+{
     static const char done[] = " OK \"done\"\r\n";
     char out[ANSWER_BYTES];
     size_t end = 0;
@@ -202,7 +212,8 @@ static void answer(struct responder *responder, struct peer *peer, const struct 
     peer_put(peer, out, end);
 }
 
-static void peer_free(struct responder *responder, struct peer *peer) {
+static void peer_free(struct responder *responder, struct peer *peer)
+{
     for (struct peer **at = &responder->streaming; *at != NULL; at = &(*at)->next) {
         if (*at == peer) {
             *at = peer->next;
@@ -214,7 +225,8 @@ static void peer_free(struct responder *responder, struct peer *peer) {
     free(peer);
 }
 
-static void peer_accept(struct responder *responder) {
+static void peer_accept(struct responder *responder)
+{
     int fd = accept4(responder->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
         return;
@@ -234,7 +246,8 @@ static void peer_accept(struct responder *responder) {
     peer_flush(responder, peer);
 }
 
-static void peer_read(struct responder *responder, struct peer *peer) {
+static void peer_read(struct responder *responder, struct peer *peer)
+{
     ssize_t received = recv(peer->fd, peer->in + peer->in_end, IN_BYTES - peer->in_end, 0);
     if (received <= 0) {
         peer_free(responder, peer);
@@ -268,7 +281,8 @@ static void peer_read(struct responder *responder, struct peer *peer) {
     }
 }
 
-static _Noreturn void respond(struct responder *responder) {
+static _Noreturn void respond(struct responder *responder)
+{
     make_dump(responder);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
     responder->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -294,7 +308,8 @@ static _Noreturn void respond(struct responder *responder) {
     }
 }
 
-void responder_start(struct options *options) {
+void responder_start(struct options *options)
+{
     struct responder responder = {.options = options};
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};

@@ -17,12 +17,14 @@ static const char mark_rights[] = "\tl\t";
 
 #define FOLDERS (sizeof(folders) / sizeof(folders[0]))
 
-static char *put(char *out, const char *data, size_t len) {
+static char *put(char *out, const char *data, size_t len)
+{
     memcpy(out, data, len);
     return out + len;
 }
 
-static char *put_user(char *out, const struct row_set *set, uint64_t user) {
+static char *put_user(char *out, const struct row_set *set, uint64_t user)
+{
     out = put(out, set->prefix, set->prefix_len);
     for (size_t i = USER_DIGITS; i-- > 0; user /= 10) {
         out[i] = (char)('0' + user % 10);
@@ -30,7 +32,8 @@ static char *put_user(char *out, const struct row_set *set, uint64_t user) {
     return out + USER_DIGITS;
 }
 
-bool row_set_init(struct row_set *set, const char *name) {
+bool row_set_init(struct row_set *set, const char *name)
+{
     size_t len = strlen(name);
     if (len == 0 || len > ROW_PREFIX_BYTES || strspn(name, "abcdefghijklmnopqrstuvwxyz") != len) {
         return false;
@@ -40,19 +43,22 @@ bool row_set_init(struct row_set *set, const char *name) {
     return true;
 }
 
-size_t row_name(const struct row_set *set, uint64_t number, char *out) {
+size_t row_name(const struct row_set *set, uint64_t number, char *out)
+{
     char *end = put_user(put(out, "user.", 5), set, number / FOLDERS);
     end = put(end, folders[number % FOLDERS].text, folders[number % FOLDERS].len);
     return (size_t)(end - out);
 }
 
-size_t row_location(uint64_t number, char *out) {
+size_t row_location(uint64_t number, char *out)
+{
     char *end = put(out, "backend0.bench.test!default", 27);
     out[7] = (char)('1' + number / FOLDERS % 4);
     return (size_t)(end - out);
 }
 
-size_t row_acl(const struct row_set *set, uint64_t number, uint64_t mark, char *out) {
+size_t row_acl(const struct row_set *set, uint64_t number, uint64_t mark, char *out)
+{
     char *end = put(put_user(out, set, number / FOLDERS), rights, sizeof(rights) - 1);
     if (mark != 0) {
         *end++ = 'm';
@@ -64,7 +70,8 @@ size_t row_acl(const struct row_set *set, uint64_t number, uint64_t mark, char *
     return (size_t)(end - out);
 }
 
-bool row_number(const struct row_set *set, struct message_text name, uint64_t *number) {
+bool row_number(const struct row_set *set, struct message_text name, uint64_t *number)
+{
     size_t head = 5 + set->prefix_len + USER_DIGITS;
     if (name.len < head || memcmp(name.data, "user.", 5) != 0 ||
         memcmp(name.data + 5, set->prefix, set->prefix_len) != 0) {
@@ -87,13 +94,15 @@ bool row_number(const struct row_set *set, struct message_text name, uint64_t *n
     return false;
 }
 
-bool row_location_is(uint64_t number, struct message_text location) {
+bool row_location_is(uint64_t number, struct message_text location)
+{
     char wanted[ROW_TEXT_BYTES];
     size_t len = row_location(number, wanted);
     return location.len == len && memcmp(location.data, wanted, len) == 0;
 }
 
-static bool read_mark(const char *digits, uint64_t *mark) {
+static bool read_mark(const char *digits, uint64_t *mark)
+{
     uint64_t value = 0;
     for (size_t i = 0; i < MARK_DIGITS; i++) {
         char c = digits[i];
@@ -110,7 +119,8 @@ static bool read_mark(const char *digits, uint64_t *mark) {
 }
 
 bool row_acl_is(const struct row_set *set, uint64_t number, struct message_text acl,
-                uint64_t *mark) {
+                uint64_t *mark)
+{
     char wanted[ROW_TEXT_BYTES];
     size_t len = row_acl(set, number, 0, wanted);
     *mark = 0;

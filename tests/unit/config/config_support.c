@@ -14,19 +14,22 @@
 char notices[8192];
 struct config_error failure;
 
-static void keep_notice(void *context, const char *text) {
+static void keep_notice(void *context, const char *text)
+{
     (void)context;
     assert_true(strlen(notices) + strlen(text) + 2 < sizeof notices);
     strcat(notices, text);
     strcat(notices, "\n");
 }
 
-struct config *parse(const char *text) {
+struct config *parse(const char *text)
+{
     notices[0] = '\0';
     return config_parse("t.conf", text, strlen(text), keep_notice, NULL, &failure);
 }
 
-struct config *accept_text(const char *text) {
+struct config *accept_text(const char *text)
+{
     struct config *config = parse(text);
 
     if (config == NULL) {
@@ -35,19 +38,22 @@ struct config *accept_text(const char *text) {
     return config;
 }
 
-void refuse_text(const char *text, const char *message) {
+void refuse_text(const char *text, const char *message)
+{
     assert_null(parse(text));
     assert_string_equal(failure.text, message);
 }
 
-void refuse_with(const char *text, const char *part) {
+void refuse_with(const char *text, const char *part)
+{
     assert_null(parse(text));
     if (strstr(failure.text, part) == NULL) {
         fail_msg("\"%s\" does not say \"%s\"", failure.text, part);
     }
 }
 
-size_t notices_with(const char *part) {
+size_t notices_with(const char *part)
+{
     size_t count = 0;
 
     for (const char *p = strstr(notices, part); p != NULL; p = strstr(p + 1, part)) {
@@ -56,7 +62,8 @@ size_t notices_with(const char *part) {
     return count;
 }
 
-const char *directory_make(void) {
+const char *directory_make(void)
+{
     static char directory[] = "/tmp/mupdated-config-XXXXXX";
 
     strcpy(directory + strlen(directory) - 6, "XXXXXX");
@@ -64,7 +71,8 @@ const char *directory_make(void) {
     return directory;
 }
 
-void directory_remove(const char *directory) {
+void directory_remove(const char *directory)
+{
     char path[512];
     DIR *open = opendir(directory);
     struct dirent *entry;
@@ -80,7 +88,8 @@ void directory_remove(const char *directory) {
     assert_return_code(rmdir(directory), 0);
 }
 
-const char *directory_write(const char *directory, const char *name, const char *text, size_t len) {
+const char *directory_write(const char *directory, const char *name, const char *text, size_t len)
+{
     static char path[512];
     FILE *file;
 
@@ -92,7 +101,8 @@ const char *directory_write(const char *directory, const char *name, const char 
     return path;
 }
 
-char *slurp(const char *path) {
+char *slurp(const char *path)
+{
     FILE *file = fopen(path, "r");
     char *text = calloc(1, 256 * 1024);
 

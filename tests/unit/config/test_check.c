@@ -9,7 +9,8 @@
 
 #include "config_support.h"
 
-static void tls_that_is_required_needs_a_certificate(void **state) {
+static void tls_that_is_required_needs_a_certificate(void **state)
+{
     (void)state;
 
     refuse_text("admins: a\ntls_required: yes\n",
@@ -18,7 +19,8 @@ static void tls_that_is_required_needs_a_certificate(void **state) {
     config_free(accept_text("tls_required: yes\ntls_server_cert: /c\n"));
 }
 
-static void tls_that_is_required_needs_starttls(void **state) {
+static void tls_that_is_required_needs_starttls(void **state)
+{
     (void)state;
 
     refuse_text("tls_server_cert: /c\ntls_required: yes\nallowstarttls: no\n",
@@ -27,7 +29,8 @@ static void tls_that_is_required_needs_starttls(void **state) {
     config_free(accept_text("tls_server_cert: /c\nallowstarttls: no\n"));
 }
 
-static void client_certificates_that_are_required_need_an_authority(void **state) {
+static void client_certificates_that_are_required_need_an_authority(void **state)
+{
     (void)state;
 
     refuse_with("tls_client_certs: require\ntls_server_cert: /c\n",
@@ -40,7 +43,8 @@ static void client_certificates_that_are_required_need_an_authority(void **state
     config_free(accept_text("tls_client_certs: require\n"));
 }
 
-static void a_pair_of_certificates_is_refused(void **state) {
+static void a_pair_of_certificates_is_refused(void **state)
+{
     (void)state;
 
     refuse_with("tls_server_cert: /rsa.pem,/ec.pem\n",
@@ -50,7 +54,8 @@ static void a_pair_of_certificates_is_refused(void **state) {
                             "mupdate_tls_server_cert: /rsa.pem\n"));
 }
 
-static void a_key_without_a_certificate_is_noticed(void **state) {
+static void a_key_without_a_certificate_is_noticed(void **state)
+{
     struct config *config = accept_text("admins: a\ntls_server_key: /k\n");
     (void)state;
 
@@ -59,7 +64,8 @@ static void a_key_without_a_certificate_is_noticed(void **state) {
     config_free(config);
 }
 
-static void the_least_layer_is_no_more_than_the_most(void **state) {
+static void the_least_layer_is_no_more_than_the_most(void **state)
+{
     (void)state;
 
     refuse_text("sasl_minimum_layer: 257\n",
@@ -70,7 +76,8 @@ static void the_least_layer_is_no_more_than_the_most(void **state) {
     config_free(accept_text("sasl_minimum_layer: 1\nsasl_maximum_layer: 1\n"));
 }
 
-static void a_literal_has_room_for_each_string(void **state) {
+static void a_literal_has_room_for_each_string(void **state)
+{
     (void)state;
 
     refuse_text("limit_literal: 65535\n",
@@ -83,7 +90,8 @@ static void a_literal_has_room_for_each_string(void **state) {
     config_free(accept_text("limit_literal: 64K\n"));
 }
 
-static void a_backlog_is_no_longer_than_the_log_of_changes(void **state) {
+static void a_backlog_is_no_longer_than_the_log_of_changes(void **state)
+{
     (void)state;
 
     refuse_text("admins: a\nsubscriber_backlog: 500001\n",
@@ -98,7 +106,8 @@ struct changes {
     char text[512];
 };
 
-static void keep_change(void *context, const char *key, enum config_effect effect) {
+static void keep_change(void *context, const char *key, enum config_effect effect)
+{
     struct changes *changes = context;
     size_t used = strlen(changes->text);
 
@@ -106,7 +115,8 @@ static void keep_change(void *context, const char *key, enum config_effect effec
              effect == CONFIG_ON_RELOAD ? "reload" : "restart");
 }
 
-static void compare(const char *before, const char *after, size_t differ, const char *expected) {
+static void compare(const char *before, const char *after, size_t differ, const char *expected)
+{
     struct config *a = accept_text(before);
     struct config *b = accept_text(after);
     struct changes changes = {""};
@@ -117,7 +127,8 @@ static void compare(const char *before, const char *after, size_t differ, const 
     config_free(b);
 }
 
-static void the_same_configuration_written_otherwise_is_no_change(void **state) {
+static void the_same_configuration_written_otherwise_is_no_change(void **state)
+{
     (void)state;
 
     compare("admins: a b\nlimit_name: 2K\nlisten: *\nsasl_x: 1\nidle_timeout: 1h\n",
@@ -125,7 +136,8 @@ static void the_same_configuration_written_otherwise_is_no_change(void **state) 
             "");
 }
 
-static void a_change_says_whether_it_needs_a_restart(void **state) {
+static void a_change_says_whether_it_needs_a_restart(void **state)
+{
     (void)state;
 
     compare("", "admins: a\nlog_level: debug\nlisten: [::1]\nlist_order: octet\n"
@@ -137,7 +149,8 @@ static void a_change_says_whether_it_needs_a_restart(void **state) {
     compare("admins: a b\n", "admins: a c\n", 1, "admins=reload ");
 }
 
-static void sasl_settings_that_come_go_or_change_are_told(void **state) {
+static void sasl_settings_that_come_go_or_change_are_told(void **state)
+{
     (void)state;
 
     compare("sasl_same: 1\nsasl_other: 1\nsasl_gone: 1\n",
@@ -145,7 +158,8 @@ static void sasl_settings_that_come_go_or_change_are_told(void **state) {
             "sasl_other=reload sasl_new=reload sasl_gone=reload ");
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tls_that_is_required_needs_a_certificate),
         cmocka_unit_test(tls_that_is_required_needs_starttls),

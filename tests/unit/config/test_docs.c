@@ -21,12 +21,14 @@
 #define SAMPLE "etc/mupdated.conf"
 #define MANUAL "man/mupdated.conf.5"
 
-static void keep_notice(void *context, const char *text) {
+static void keep_notice(void *context, const char *text)
+{
     strcat(context, text);
     strcat(context, "\n");
 }
 
-static void the_sample_file_is_accepted_as_it_is(void **state) {
+static void the_sample_file_is_accepted_as_it_is(void **state)
+{
     char told[4096] = "";
     struct config *config = config_read(SAMPLE, keep_notice, told, &failure);
     (void)state;
@@ -40,7 +42,8 @@ static void the_sample_file_is_accepted_as_it_is(void **state) {
 }
 
 /* The line of text that starts with prefix, without it, to free; NULL if there is none. */
-static char *line_after(const char *text, const char *prefix) {
+static char *line_after(const char *text, const char *prefix)
+{
     char pattern[128];
     const char *found;
 
@@ -53,7 +56,8 @@ static char *line_after(const char *text, const char *prefix) {
     return strndup(found, strcspn(found, "\n"));
 }
 
-static void the_sample_file_has_every_key_with_its_default(void **state) {
+static void the_sample_file_has_every_key_with_its_default(void **state)
+{
     char *sample = slurp(SAMPLE);
     (void)state;
 
@@ -73,7 +77,8 @@ static void the_sample_file_has_every_key_with_its_default(void **state) {
 }
 
 /* All of the sample's keys at once, as after the "#" of each was taken away. */
-static void the_sample_file_switched_on_is_accepted(void **state) {
+static void the_sample_file_switched_on_is_accepted(void **state)
+{
     char *sample = slurp(SAMPLE);
     char *to = sample;
     struct config *config;
@@ -94,7 +99,8 @@ static void the_sample_file_switched_on_is_accepted(void **state) {
     free(sample);
 }
 
-static void the_manual_names_every_key_with_its_default_and_effect(void **state) {
+static void the_manual_names_every_key_with_its_default_and_effect(void **state)
+{
     char *manual = slurp(MANUAL);
     (void)state;
 
@@ -132,7 +138,8 @@ static void the_manual_names_every_key_with_its_default_and_effect(void **state)
     free(manual);
 }
 
-static bool has_word(const char *text, size_t len, const char *word) {
+static bool has_word(const char *text, size_t len, const char *word)
+{
     size_t word_len = strlen(word);
 
     for (size_t i = 1; i + word_len < len; i++) {
@@ -144,7 +151,8 @@ static bool has_word(const char *text, size_t len, const char *word) {
     return false;
 }
 
-static void the_manual_names_the_words_and_edges_of_every_key(void **state) {
+static void the_manual_names_the_words_and_edges_of_every_key(void **state)
+{
     char *manual = slurp(MANUAL);
     (void)state;
 
@@ -186,7 +194,8 @@ static void the_manual_names_the_words_and_edges_of_every_key(void **state) {
     free(manual);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_sample_file_is_accepted_as_it_is),
         cmocka_unit_test(the_sample_file_has_every_key_with_its_default),

@@ -11,7 +11,8 @@
 
 #include "config_support.h"
 
-static void keys_are_read_in_any_case_and_blanks_are_trimmed(void **state) {
+static void keys_are_read_in_any_case_and_blanks_are_trimmed(void **state)
+{
     struct config *config = accept_text("  ADMINS:\t murder  root \t\nServerName:a.example\n");
     (void)state;
 
@@ -22,7 +23,8 @@ static void keys_are_read_in_any_case_and_blanks_are_trimmed(void **state) {
     config_free(config);
 }
 
-static void comments_and_blank_lines_are_skipped(void **state) {
+static void comments_and_blank_lines_are_skipped(void **state)
+{
     struct config *config = accept_text("# one\n\n   \t\n  # admins: nobody\nadmins: murder\n#");
     (void)state;
 
@@ -31,7 +33,8 @@ static void comments_and_blank_lines_are_skipped(void **state) {
     config_free(config);
 }
 
-static void a_number_sign_in_a_value_is_part_of_it(void **state) {
+static void a_number_sign_in_a_value_is_part_of_it(void **state)
+{
     struct config *config = accept_text("admins: murder # not a comment\n");
     (void)state;
 
@@ -40,7 +43,8 @@ static void a_number_sign_in_a_value_is_part_of_it(void **state) {
     config_free(config);
 }
 
-static void a_file_may_lack_its_last_line_end(void **state) {
+static void a_file_may_lack_its_last_line_end(void **state)
+{
     struct config *config = accept_text("admins: murder");
     (void)state;
 
@@ -48,7 +52,8 @@ static void a_file_may_lack_its_last_line_end(void **state) {
     config_free(config);
 }
 
-static void an_empty_file_gives_the_defaults_and_says_that_nobody_is_an_admin(void **state) {
+static void an_empty_file_gives_the_defaults_and_says_that_nobody_is_an_admin(void **state)
+{
     struct config *config = accept_text("");
     (void)state;
 
@@ -58,7 +63,8 @@ static void an_empty_file_gives_the_defaults_and_says_that_nobody_is_an_admin(vo
     config_free(config);
 }
 
-static void line_ends_of_windows_are_read(void **state) {
+static void line_ends_of_windows_are_read(void **state)
+{
     struct config *config = accept_text("\xef\xbb\xbf"
                                         "admins: mur\\\r\nder\r\nlog_level: debug\r\n\r\n");
     (void)state;
@@ -68,7 +74,8 @@ static void line_ends_of_windows_are_read(void **state) {
     config_free(config);
 }
 
-static void a_backslash_joins_lines_without_adding_a_blank(void **state) {
+static void a_backslash_joins_lines_without_adding_a_blank(void **state)
+{
     struct config *config = accept_text("adm\\\nins: mur\\\n\\\nder \\\n  root\n"
                                         "log_level: debug\n");
     (void)state;
@@ -79,7 +86,8 @@ static void a_backslash_joins_lines_without_adding_a_blank(void **state) {
     config_free(config);
 }
 
-static void a_number_sign_in_a_continued_line_is_part_of_the_value(void **state) {
+static void a_number_sign_in_a_continued_line_is_part_of_the_value(void **state)
+{
     struct config *config = accept_text("admins: a \\\n# b\n");
     (void)state;
 
@@ -87,7 +95,8 @@ static void a_number_sign_in_a_continued_line_is_part_of_the_value(void **state)
     config_free(config);
 }
 
-static void a_backslash_elsewhere_is_part_of_the_value(void **state) {
+static void a_backslash_elsewhere_is_part_of_the_value(void **state)
+{
     struct config *config = accept_text("admins: a\\b c\\ \nlog: syslog\n");
     (void)state;
 
@@ -97,7 +106,8 @@ static void a_backslash_elsewhere_is_part_of_the_value(void **state) {
     config_free(config);
 }
 
-static void a_continued_comment_hides_the_next_line_and_says_so(void **state) {
+static void a_continued_comment_hides_the_next_line_and_says_so(void **state)
+{
     struct config *config = accept_text("admins: a\n # the end \\\nlog: syslog\n");
     (void)state;
 
@@ -106,7 +116,8 @@ static void a_continued_comment_hides_the_next_line_and_says_so(void **state) {
     config_free(config);
 }
 
-static void a_continuation_past_the_end_is_refused(void **state) {
+static void a_continuation_past_the_end_is_refused(void **state)
+{
     (void)state;
 
     refuse_text("admins: a\nlog: syslog\\\n",
@@ -114,14 +125,16 @@ static void a_continuation_past_the_end_is_refused(void **state) {
     refuse_with("admins: a\\", "t.conf:1: the file ends");
 }
 
-static void errors_name_the_first_line_of_a_continued_one(void **state) {
+static void errors_name_the_first_line_of_a_continued_one(void **state)
+{
     (void)state;
 
     refuse_with("# c\nlog: \\\n\\\n nowhere\n", "t.conf:2: log: 'nowhere'");
     refuse_with("log: \\\nsyslog\nadmins:\n", "t.conf:3: admins");
 }
 
-static void a_line_that_is_no_setting_is_refused(void **state) {
+static void a_line_that_is_no_setting_is_refused(void **state)
+{
     static const char *const lines[] = {"admins",      "admins murder", "admins : murder", ": x",
                                         "ad mins: x",  "b\xc3\xa9: x",  "include=x",       "a.b: x",
                                         "= admins: x", "!include x"};
@@ -136,7 +149,8 @@ static void a_line_that_is_no_setting_is_refused(void **state) {
     }
 }
 
-static void what_a_message_quotes_is_cut_and_made_printable(void **state) {
+static void what_a_message_quotes_is_cut_and_made_printable(void **state)
+{
     (void)state;
 
     refuse_with("\x1b[31mred\xff\n", "t.conf:1: '\\x1b[31mred\\xff' is not a setting");
@@ -144,7 +158,8 @@ static void what_a_message_quotes_is_cut_and_made_printable(void **state) {
                 "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...' is not");
 }
 
-static void an_empty_value_is_refused(void **state) {
+static void an_empty_value_is_refused(void **state)
+{
     (void)state;
 
     refuse_text("admins:\n", "t.conf:1: admins: has no value: write one behind the ':', or remove "
@@ -154,7 +169,8 @@ static void an_empty_value_is_refused(void **state) {
     refuse_with("@include: ", "t.conf:1: @include: has no value");
 }
 
-static void a_second_setting_of_a_key_is_refused(void **state) {
+static void a_second_setting_of_a_key_is_refused(void **state)
+{
     (void)state;
 
     refuse_text("admins: a\n\nADMINS: b\n",
@@ -165,7 +181,8 @@ static void a_second_setting_of_a_key_is_refused(void **state) {
     refuse_with("mupdate_admins: 1\nmupdate_admins: 1\n", "a second time");
 }
 
-static void an_unknown_directive_is_refused(void **state) {
+static void an_unknown_directive_is_refused(void **state)
+{
     (void)state;
 
     refuse_text("@import: x\n",
@@ -173,7 +190,8 @@ static void an_unknown_directive_is_refused(void **state) {
     refuse_with("@: x\n", "t.conf:1: @: is not a directive");
 }
 
-static void a_nul_octet_is_refused_with_its_line(void **state) {
+static void a_nul_octet_is_refused_with_its_line(void **state)
+{
     static const char text[] = "admins: a\nlog\0level: debug\n";
     (void)state;
 
@@ -182,7 +200,8 @@ static void a_nul_octet_is_refused_with_its_line(void **state) {
                                       "is in UTF-16; save it as plain text");
 }
 
-static void nothing_at_all_can_be_parsed_from_memory(void **state) {
+static void nothing_at_all_can_be_parsed_from_memory(void **state)
+{
     struct config *config = config_parse("t.conf", NULL, 0, NULL, NULL, &failure);
     (void)state;
 
@@ -191,7 +210,8 @@ static void nothing_at_all_can_be_parsed_from_memory(void **state) {
     config_free(NULL);
 }
 
-static void a_file_that_is_not_there_is_named(void **state) {
+static void a_file_that_is_not_there_is_named(void **state)
+{
     (void)state;
 
     assert_null(config_read("/nonexistent/m.conf", NULL, NULL, &failure));
@@ -203,7 +223,8 @@ static void a_file_that_is_not_there_is_named(void **state) {
                                       "file with -C FILE, and see that this user may read it");
 }
 
-static void a_file_may_have_a_megabyte_and_no_more(void **state) {
+static void a_file_may_have_a_megabyte_and_no_more(void **state)
+{
     const char *directory = directory_make();
     size_t len = 1024 * 1024;
     char *text = malloc(len + 1);
@@ -224,7 +245,8 @@ static void a_file_may_have_a_megabyte_and_no_more(void **state) {
     directory_remove(directory);
 }
 
-static void more_settings_than_anyone_has_are_refused(void **state) {
+static void more_settings_than_anyone_has_are_refused(void **state)
+{
     char *text = malloc(200000);
     size_t used = 0;
     struct config *config;
@@ -242,7 +264,8 @@ static void more_settings_than_anyone_has_are_refused(void **state) {
 }
 
 /* Write each name and text, then read the first; returns what config_read() does. */
-static struct config *read_files(const char *directory, const char *const (*files)[2]) {
+static struct config *read_files(const char *directory, const char *const (*files)[2])
+{
     char first[512];
 
     snprintf(first, sizeof first, "%s/%s", directory, files[0][0]);
@@ -252,7 +275,8 @@ static struct config *read_files(const char *directory, const char *const (*file
     return config_read(first, NULL, NULL, &failure);
 }
 
-static void an_included_file_is_looked_for_beside_the_one_that_includes_it(void **state) {
+static void an_included_file_is_looked_for_beside_the_one_that_includes_it(void **state)
+{
     static const char *const files[][2] = {
         {"main.conf", "@include: more.conf\nadmins: a\n"},
         {"more.conf", "log: syslog\n@INCLUDE: last.conf\n"},
@@ -273,7 +297,8 @@ static void an_included_file_is_looked_for_beside_the_one_that_includes_it(void 
     directory_remove(directory);
 }
 
-static void an_absolute_name_is_included_from_memory_too(void **state) {
+static void an_absolute_name_is_included_from_memory_too(void **state)
+{
     const char *directory = directory_make();
     const char *path = directory_write(directory, "x.conf", "admins: a\n", 10);
     char text[600];
@@ -292,7 +317,8 @@ static void an_absolute_name_is_included_from_memory_too(void **state) {
     directory_remove(directory);
 }
 
-static void an_include_that_cannot_be_read_names_the_line_that_wants_it(void **state) {
+static void an_include_that_cannot_be_read_names_the_line_that_wants_it(void **state)
+{
     (void)state;
 
     refuse_text("admins: a\n@include: /nonexistent/x\n",
@@ -301,7 +327,8 @@ static void an_include_that_cannot_be_read_names_the_line_that_wants_it(void **s
                 "the line");
 }
 
-static void an_error_in_an_included_file_names_that_file(void **state) {
+static void an_error_in_an_included_file_names_that_file(void **state)
+{
     static const char *const files[][2] = {
         {"main.conf", "# c\n@include: more.conf\n"},
         {"more.conf", "\nlog: nowhere\n"},
@@ -320,7 +347,8 @@ static void an_error_in_an_included_file_names_that_file(void **state) {
     directory_remove(directory);
 }
 
-static void a_second_setting_by_way_of_an_include_names_both_places(void **state) {
+static void a_second_setting_by_way_of_an_include_names_both_places(void **state)
+{
     static const char *const files[][2] = {
         {"main.conf", "admins: a\n@include: more.conf\n"},
         {"more.conf", "# c\n\nadmins: b\n"},
@@ -339,7 +367,8 @@ static void a_second_setting_by_way_of_an_include_names_both_places(void **state
     directory_remove(directory);
 }
 
-static void a_loop_of_includes_is_refused(void **state) {
+static void a_loop_of_includes_is_refused(void **state)
+{
     static const char *const self[][2] = {{"main.conf", "@include: ./main.conf\n"}, {NULL, NULL}};
     static const char *const round[][2] = {
         {"main.conf", "@include: b.conf\n"},
@@ -359,7 +388,8 @@ static void a_loop_of_includes_is_refused(void **state) {
     directory_remove(directory);
 }
 
-static void a_loop_through_a_symbolic_link_is_refused(void **state) {
+static void a_loop_through_a_symbolic_link_is_refused(void **state)
+{
     static const char *const files[][2] = {{"main.conf", "@include: link.conf\n"}, {NULL, NULL}};
     const char *directory = directory_make();
     char link[600];
@@ -372,7 +402,8 @@ static void a_loop_through_a_symbolic_link_is_refused(void **state) {
     directory_remove(directory);
 }
 
-static void includes_that_multiply_come_to_an_end(void **state) {
+static void includes_that_multiply_come_to_an_end(void **state)
+{
     static const char *const files[][2] = {
         {"main.conf", "@include: b.conf\n@include: b.conf\n@include: b.conf\n@include: b.conf\n"},
         {"b.conf", "@include: c.conf\n@include: c.conf\n@include: c.conf\n@include: c.conf\n"},
@@ -388,7 +419,8 @@ static void includes_that_multiply_come_to_an_end(void **state) {
     directory_remove(directory);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_are_read_in_any_case_and_blanks_are_trimmed),
         cmocka_unit_test(comments_and_blank_lines_are_skipped),

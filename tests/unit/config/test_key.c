@@ -13,7 +13,8 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static void an_unknown_key_is_refused(void **state) {
+static void an_unknown_key_is_refused(void **state)
+{
     static const char *const names[] = {"frobnicate", "x", "imap", "_admins", "my_log_level",
                                         "admins_imap", "tls_quux", "sasl", "sasl_", "mupdate_",
                                         "partition", "4"};
@@ -29,7 +30,8 @@ static void an_unknown_key_is_refused(void **state) {
     }
 }
 
-static void a_misspelt_key_is_told_its_right_name(void **state) {
+static void a_misspelt_key_is_told_its_right_name(void **state)
+{
     static const struct {
         const char *wrong;
         const char *right;
@@ -53,7 +55,8 @@ static void a_misspelt_key_is_told_its_right_name(void **state) {
     }
 }
 
-static void the_distance_counts_swaps_and_letters_and_stops_past_two(void **state) {
+static void the_distance_counts_swaps_and_letters_and_stops_past_two(void **state)
+{
     (void)state;
 
     assert_int_equal(config_key_distance("listen", "listen"), 0);
@@ -69,7 +72,8 @@ static void the_distance_counts_swaps_and_letters_and_stops_past_two(void **stat
     assert_int_equal(config_key_distance("listen", "something else altogether"), 3);
 }
 
-static void a_name_longer_than_any_key_is_near_to_none(void **state) {
+static void a_name_longer_than_any_key_is_near_to_none(void **state)
+{
     char name[200];
     (void)state;
 
@@ -81,7 +85,8 @@ static void a_name_longer_than_any_key_is_near_to_none(void **state) {
     assert_int_equal(config_key_distance(name, name), 0);
 }
 
-static void the_keys_of_cyrus_are_sorted_and_none_of_ours(void **state) {
+static void the_keys_of_cyrus_are_sorted_and_none_of_ours(void **state)
+{
     size_t count = 0;
     (void)state;
 
@@ -97,7 +102,8 @@ static void the_keys_of_cyrus_are_sorted_and_none_of_ours(void **state) {
     assert_false(config_cyrus_has("frobnicate"));
 }
 
-static void no_key_of_ours_looks_like_one_of_cyruss(void **state) {
+static void no_key_of_ours_looks_like_one_of_cyruss(void **state)
+{
     (void)state;
 
     for (size_t i = 0; i < config_key_count; i++) {
@@ -108,7 +114,8 @@ static void no_key_of_ours_looks_like_one_of_cyruss(void **state) {
     }
 }
 
-static void a_key_of_cyruss_without_a_meaning_is_accepted_with_one_notice(void **state) {
+static void a_key_of_cyruss_without_a_meaning_is_accepted_with_one_notice(void **state)
+{
     struct config *config = accept_text("admins: a\nhashimapspool: true\nmupdate_server: m\n"
                                         "mupdate_retry_delay: 3\nmupdate_timeout: 5\n");
     (void)state;
@@ -125,7 +132,8 @@ static void a_key_of_cyruss_without_a_meaning_is_accepted_with_one_notice(void *
     config_free(config);
 }
 
-static void keys_with_a_name_of_the_operators_in_them_are_accepted(void **state) {
+static void keys_with_a_name_of_the_operators_in_them_are_accepted(void **state)
+{
     struct config *config = accept_text(
         "admins: a\npartition-default: /p\nmetapartition-x: /m\nmetapartition_index-x: /m\n"
         "archivepartition-x: /a\nfastsearchpartition-x: /s\nxlist-Sent: Sent\n"
@@ -136,7 +144,8 @@ static void keys_with_a_name_of_the_operators_in_them_are_accepted(void **state)
     config_free(config);
 }
 
-static void the_kind_of_file_that_distributions_ship_is_accepted(void **state) {
+static void the_kind_of_file_that_distributions_ship_is_accepted(void **state)
+{
     struct config *config = accept_text(
         "configdirectory: /var/lib/cyrus\nproc_path: /run/cyrus/proc\n"
         "mboxname_lockpath: /run/cyrus/lock\ndefaultpartition: default\n"
@@ -160,7 +169,8 @@ static void the_kind_of_file_that_distributions_ship_is_accepted(void **state) {
     config_free(config);
 }
 
-static void a_key_for_another_service_is_accepted_with_a_notice(void **state) {
+static void a_key_for_another_service_is_accepted_with_a_notice(void **state)
+{
     struct config *config = accept_text("admins: a\nimap_admins: x\nmy_lmtp_sasl_mech_list: PLAIN\n"
                                         "imaps_tls_cert_file: /x\nlmtp_timeout: 3\n");
     (void)state;
@@ -181,7 +191,8 @@ static void a_key_for_another_service_is_accepted_with_a_notice(void **state) {
     config_free(config);
 }
 
-static void the_services_own_key_wins_in_either_order(void **state) {
+static void the_services_own_key_wins_in_either_order(void **state)
+{
     static const char *const texts[] = {
         "admins: a\nmupdate_admins: b\nmupdate_log_level: debug\nlog_level: error\n",
         "mupdate_admins: b\nadmins: a\nlog_level: error\nmupdate_log_level: debug\n",
@@ -198,7 +209,8 @@ static void the_services_own_key_wins_in_either_order(void **state) {
     }
 }
 
-static void a_wrong_value_of_the_services_own_key_is_named_as_written(void **state) {
+static void a_wrong_value_of_the_services_own_key_is_named_as_written(void **state)
+{
     (void)state;
 
     refuse_text("mupdate_allowplaintext: x\n",
@@ -206,7 +218,8 @@ static void a_wrong_value_of_the_services_own_key_is_named_as_written(void **sta
                 "\"mupdate_allowplaintext: no\"");
 }
 
-static void sasl_settings_are_kept_without_their_prefix(void **state) {
+static void sasl_settings_are_kept_without_their_prefix(void **state)
+{
     struct config *config = accept_text("admins: a\nsasl_pwcheck_method: auxprop\n"
                                         "SASL_Mech_List: PLAIN SCRAM-SHA-256\n"
                                         "sasl_minimum_layer: 1\n");
@@ -222,7 +235,8 @@ static void sasl_settings_are_kept_without_their_prefix(void **state) {
     config_free(config);
 }
 
-static void the_services_own_sasl_setting_wins_in_either_order(void **state) {
+static void the_services_own_sasl_setting_wins_in_either_order(void **state)
+{
     static const char *const texts[] = {
         "sasl_mech_list: PLAIN\nmupdate_sasl_mech_list: GSSAPI\n",
         "mupdate_sasl_mech_list: GSSAPI\nsasl_mech_list: PLAIN\n",
@@ -237,7 +251,8 @@ static void the_services_own_sasl_setting_wins_in_either_order(void **state) {
     }
 }
 
-static void names_that_cyrus_gave_up_are_obeyed_with_a_notice(void **state) {
+static void names_that_cyrus_gave_up_are_obeyed_with_a_notice(void **state)
+{
     struct config *config = accept_text("admins: a\ntls_cert_file: /c\ntls_key_file: /k\n"
                                         "tls_ca_file: /f\ntls_ca_path: /d\n"
                                         "tls_cipher_list: HIGH\ntls_require_cert: yes\n");
@@ -255,7 +270,8 @@ static void names_that_cyrus_gave_up_are_obeyed_with_a_notice(void **state) {
     config_free(config);
 }
 
-static void todays_name_wins_over_one_that_cyrus_gave_up(void **state) {
+static void todays_name_wins_over_one_that_cyrus_gave_up(void **state)
+{
     static const char *const texts[] = {
         "tls_cert_file: /old\ntls_server_cert: /new\n",
         "tls_server_cert: /new\ntls_cert_file: /old\n",
@@ -270,7 +286,8 @@ static void todays_name_wins_over_one_that_cyrus_gave_up(void **state) {
     }
 }
 
-static void a_murder_of_another_kind_is_served_with_a_notice(void **state) {
+static void a_murder_of_another_kind_is_served_with_a_notice(void **state)
+{
     struct config *config = accept_text("admins: a\nmupdate_config: unified\n");
     (void)state;
 
@@ -279,7 +296,8 @@ static void a_murder_of_another_kind_is_served_with_a_notice(void **state) {
     config_free(config);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_unknown_key_is_refused),
         cmocka_unit_test(a_misspelt_key_is_told_its_right_name),

@@ -10,7 +10,8 @@
 #include "config_support.h"
 #include "mupdated/config_listen.h"
 
-static void each_form_of_an_address_is_split(void **state) {
+static void each_form_of_an_address_is_split(void **state)
+{
     static const struct {
         const char *word;
         const char *host;
@@ -44,7 +45,8 @@ static void each_form_of_an_address_is_split(void **state) {
     }
 }
 
-static void a_unix_path_is_kept_up_to_the_longest_that_a_socket_has(void **state) {
+static void a_unix_path_is_kept_up_to_the_longest_that_a_socket_has(void **state)
+{
     char word[5 + 108 + 1] = "unix:/";
     struct config_listen listen;
     char formatted[CONFIG_LISTEN_WORD_BYTES];
@@ -62,7 +64,8 @@ static void a_unix_path_is_kept_up_to_the_longest_that_a_socket_has(void **state
                         "has a path of more than 107 octets, which a Unix socket cannot have");
 }
 
-static void a_bad_word_is_refused_with_its_reason(void **state) {
+static void a_bad_word_is_refused_with_its_reason(void **state)
+{
     static const struct {
         const char *word;
         const char *reason;
@@ -104,7 +107,8 @@ static void a_bad_word_is_refused_with_its_reason(void **state) {
     }
 }
 
-static void a_host_name_that_is_too_long_is_refused(void **state) {
+static void a_host_name_that_is_too_long_is_refused(void **state)
+{
     char word[300];
     struct config_listen listen;
     const char *reason = NULL;
@@ -119,7 +123,8 @@ static void a_host_name_that_is_too_long_is_refused(void **state) {
     assert_string_equal(reason, "has a host name of more than 255 octets");
 }
 
-static void the_default_is_all_addresses_at_mupdate_port(void **state) {
+static void the_default_is_all_addresses_at_mupdate_port(void **state)
+{
     struct config *config = accept_text("mupdate_port: 4905\n");
     (void)state;
 
@@ -128,7 +133,8 @@ static void the_default_is_all_addresses_at_mupdate_port(void **state) {
     config_free(config);
 }
 
-static void several_words_each_get_a_port(void **state) {
+static void several_words_each_get_a_port(void **state)
+{
     struct config *config = accept_text("listen: 127.0.0.1 [::1]:77\tunix:/run/m host:1\n");
     (void)state;
 
@@ -140,7 +146,8 @@ static void several_words_each_get_a_port(void **state) {
     config_free(config);
 }
 
-static void a_bad_word_among_good_ones_is_named(void **state) {
+static void a_bad_word_among_good_ones_is_named(void **state)
+{
     (void)state;
 
     refuse_text("\nlisten: * ::1 host\n",
@@ -150,14 +157,16 @@ static void a_bad_word_among_good_ones_is_named(void **state) {
                 "\"unix:/absolute/path\"");
 }
 
-static void the_same_address_twice_is_refused(void **state) {
+static void the_same_address_twice_is_refused(void **state)
+{
     (void)state;
 
     refuse_text("listen: * *:3905\n",
                 "t.conf:1: listen: '*:3905' is given twice: remove one of the two");
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_form_of_an_address_is_split),
         cmocka_unit_test(a_unix_path_is_kept_up_to_the_longest_that_a_socket_has),

@@ -13,14 +13,16 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* A configuration of this one setting. */
-static struct config *with(const char *key, const char *value) {
+static struct config *with(const char *key, const char *value)
+{
     char text[256];
 
     snprintf(text, sizeof text, "%s: %s\n", key, value);
     return parse(text);
 }
 
-static void a_bool_has_all_of_imapd_confs_words(void **state) {
+static void a_bool_has_all_of_imapd_confs_words(void **state)
+{
     static const char *const yes[] = {"yes", "y", "true", "t", "on", "1", "YES", "True", "ON"};
     static const char *const no[] = {"no", "n", "false", "f", "off", "0", "NO", "False", "OFF"};
     (void)state;
@@ -39,7 +41,8 @@ static void a_bool_has_all_of_imapd_confs_words(void **state) {
     }
 }
 
-static void anything_else_is_no_bool(void **state) {
+static void anything_else_is_no_bool(void **state)
+{
     static const char *const values[] = {"yess", "2", "o", "ye", "yes no", "-1", "enabled"};
     (void)state;
 
@@ -50,7 +53,8 @@ static void anything_else_is_no_bool(void **state) {
                                            "no: give yes or no, e.g. \"allowplaintext: no\"");
 }
 
-static void a_size_has_units_of_1024(void **state) {
+static void a_size_has_units_of_1024(void **state)
+{
     static const struct {
         const char *value;
         size_t bytes;
@@ -71,7 +75,8 @@ static void a_size_has_units_of_1024(void **state) {
     }
 }
 
-static void what_is_no_size_is_refused(void **state) {
+static void what_is_no_size_is_refused(void **state)
+{
     static const char *const values[] = {"4x", "K", "4 K", "-1", "+1024", "1.5K", "0x1000", "1KK",
                                          "4KiB", "1K1K", "1s", "4096\xc2\xa0"};
     (void)state;
@@ -85,7 +90,8 @@ static void what_is_no_size_is_refused(void **state) {
                 "with K, M or G for 1024, 1024K or 1024M), e.g. \"limit_name: 4K\"");
 }
 
-static void a_duration_has_units_that_are_added(void **state) {
+static void a_duration_has_units_that_are_added(void **state)
+{
     static const struct {
         const char *value;
         int ms;
@@ -104,7 +110,8 @@ static void a_duration_has_units_that_are_added(void **state) {
     }
 }
 
-static void what_is_no_duration_is_refused(void **state) {
+static void what_is_no_duration_is_refused(void **state)
+{
     static const char *const values[] = {"m", "15 m", "1h30", "-15m", "1w", "15M15", "1.5h", "1K"};
     (void)state;
 
@@ -118,7 +125,8 @@ static void what_is_no_duration_is_refused(void **state) {
                 "\"idle_timeout: 180m\"");
 }
 
-static void a_number_has_digits_only(void **state) {
+static void a_number_has_digits_only(void **state)
+{
     static const char *const values[] = {"1K", "", "1s", "1e3", "0x10", "-1", "one", "1 2"};
     (void)state;
 
@@ -131,7 +139,8 @@ static void a_number_has_digits_only(void **state) {
 }
 
 /* What a key's value is in a configuration, whatever the width of its member. */
-static uint64_t number_of(const struct config *config, const struct config_key *key) {
+static uint64_t number_of(const struct config *config, const struct config_key *key)
+{
     uint64_t wide = 0;
     uint32_t narrow = 0;
     const char *member = (const char *)config + key->offset;
@@ -145,7 +154,8 @@ static uint64_t number_of(const struct config *config, const struct config_key *
     return wide;
 }
 
-static void every_number_is_taken_at_both_edges_and_refused_past_them(void **state) {
+static void every_number_is_taken_at_both_edges_and_refused_past_them(void **state)
+{
     struct config *config = accept_text("");
     size_t tried = 0;
     (void)state;
@@ -184,7 +194,8 @@ static void every_number_is_taken_at_both_edges_and_refused_past_them(void **sta
     config_free(config);
 }
 
-static void a_product_that_overflows_is_too_large(void **state) {
+static void a_product_that_overflows_is_too_large(void **state)
+{
     (void)state;
 
     refuse_with("cache_size: 18014398509481984K\n", "is too large");
@@ -193,7 +204,8 @@ static void a_product_that_overflows_is_too_large(void **state) {
     refuse_with("idle_timeout: 18446744073709552\n", "is too large");
 }
 
-static void a_word_is_taken_in_any_case(void **state) {
+static void a_word_is_taken_in_any_case(void **state)
+{
     struct config *config = accept_text("list_order: OCTET\nlocation_conflict: Deny\nlog: Syslog\n"
                                         "syslog_facility: local3\ntls_client_certs: OFF\n"
                                         "log_level: WARNING\nmupdate_config: Standard\n");
@@ -208,7 +220,8 @@ static void a_word_is_taken_in_any_case(void **state) {
     config_free(config);
 }
 
-static void a_wrong_word_is_refused_with_those_allowed(void **state) {
+static void a_wrong_word_is_refused_with_those_allowed(void **state)
+{
     (void)state;
 
     refuse_text("list_order: cyrus\n", "t.conf:1: list_order: 'cyrus' is not one of the words "
@@ -222,7 +235,8 @@ static void a_wrong_word_is_refused_with_those_allowed(void **state) {
     refuse_with("mupdate_config: split\n", "give standard, replicated or unified");
 }
 
-static void tls_versions_are_put_in_one_form(void **state) {
+static void tls_versions_are_put_in_one_form(void **state)
+{
     struct config *config = accept_text("tls_versions: TLS1_3\t ssl3  tls1_2\n");
     (void)state;
 
@@ -235,7 +249,8 @@ static void tls_versions_are_put_in_one_form(void **state) {
     refuse_with("tls_versions: ssl3\n", "has nothing that can be had");
 }
 
-static void a_path_starts_at_the_root(void **state) {
+static void a_path_starts_at_the_root(void **state)
+{
     (void)state;
 
     refuse_text("database_directory: db\n",
@@ -244,7 +259,8 @@ static void a_path_starts_at_the_root(void **state) {
     refuse_with("tls_client_ca_file: disabled\n", "is not an absolute path");
 }
 
-static void the_configdirectory_is_filled_in(void **state) {
+static void the_configdirectory_is_filled_in(void **state)
+{
     struct config *config = accept_text("database_directory: {ConfigDirectory}/db\n"
                                         "configdirectory: /srv/cyrus\n");
     (void)state;
@@ -257,7 +273,8 @@ static void the_configdirectory_is_filled_in(void **state) {
                 "t.conf:1: configdirectory: '{configdirectory}/db' cannot be filled in");
 }
 
-static void the_database_is_in_configdirectory_by_default(void **state) {
+static void the_database_is_in_configdirectory_by_default(void **state)
+{
     struct config *config = accept_text("configdirectory: /srv/cyrus\n");
     (void)state;
 
@@ -268,7 +285,8 @@ static void the_database_is_in_configdirectory_by_default(void **state) {
     config_free(config);
 }
 
-static void disabled_turns_tls_off_as_in_cyrus(void **state) {
+static void disabled_turns_tls_off_as_in_cyrus(void **state)
+{
     struct config *config = accept_text("tls_server_cert: Disabled\ntls_server_key: disabled\n");
     (void)state;
 
@@ -277,7 +295,8 @@ static void disabled_turns_tls_off_as_in_cyrus(void **state) {
     config_free(config);
 }
 
-static void a_name_is_one_plain_word(void **state) {
+static void a_name_is_one_plain_word(void **state)
+{
     static const char *const values[] = {"a b", "a\"b", "a\\b", "a\tb", "a\x7f", "b\xc3\xa9"};
     (void)state;
 
@@ -287,7 +306,8 @@ static void a_name_is_one_plain_word(void **state) {
     }
 }
 
-static void the_servername_is_this_hosts_by_default(void **state) {
+static void the_servername_is_this_hosts_by_default(void **state)
+{
     struct config *config = accept_text("");
     (void)state;
 
@@ -296,7 +316,8 @@ static void the_servername_is_this_hosts_by_default(void **state) {
     config_free(config);
 }
 
-static void every_example_in_a_message_is_right(void **state) {
+static void every_example_in_a_message_is_right(void **state)
+{
     struct config *config = accept_text("");
     (void)state;
 
@@ -310,7 +331,8 @@ static void every_example_in_a_message_is_right(void **state) {
     config_free(config);
 }
 
-static void the_defaults_are_those_that_the_manual_promises(void **state) {
+static void the_defaults_are_those_that_the_manual_promises(void **state)
+{
     struct config *config = accept_text("");
     (void)state;
 
@@ -356,7 +378,8 @@ static void the_defaults_are_those_that_the_manual_promises(void **state) {
     config_free(config);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_bool_has_all_of_imapd_confs_words),
         cmocka_unit_test(anything_else_is_no_bool),

@@ -22,7 +22,8 @@ static FILE *capture;
 static int kept_stderr;
 static char captured[READ_BYTES];
 
-static int capture_begin(void **state) {
+static int capture_begin(void **state)
+{
     (void)state;
     unsetenv("JOURNAL_STREAM");
     capture = tmpfile();
@@ -34,7 +35,8 @@ static int capture_begin(void **state) {
     return 0;
 }
 
-static int capture_end(void **state) {
+static int capture_end(void **state)
+{
     (void)state;
     if (dup2(kept_stderr, STDERR_FILENO) < 0) {
         return -1;
@@ -44,7 +46,8 @@ static int capture_end(void **state) {
 }
 
 /* All that was logged since the last call. */
-static const char *logged(void) {
+static const char *logged(void)
+{
     static const char nothing[] = "";
     size_t len;
 
@@ -57,7 +60,8 @@ static const char *logged(void) {
     return captured;
 }
 
-static void a_line_has_the_program_the_level_and_the_text(void **state) {
+static void a_line_has_the_program_the_level_and_the_text(void **state)
+{
     (void)state;
 
     log_error("cannot open: %s", "x");
@@ -72,7 +76,8 @@ static void a_line_has_the_program_the_level_and_the_text(void **state) {
                                   "mupdated: debug: d\n");
 }
 
-static void lines_below_the_level_are_not_written(void **state) {
+static void lines_below_the_level_are_not_written(void **state)
+{
     (void)state;
 
     log_set_level(LOG_WARNING);
@@ -84,7 +89,8 @@ static void lines_below_the_level_are_not_written(void **state) {
     assert_string_equal(logged(), "mupdated: warning: yes\n");
 }
 
-static void nothing_in_an_argument_can_end_a_line(void **state) {
+static void nothing_in_an_argument_can_end_a_line(void **state)
+{
     (void)state;
 
     log_info("user %s", "x\nmupdated: error: forged\r\t\x1b[31m\x7f\b");
@@ -94,7 +100,8 @@ static void nothing_in_an_argument_can_end_a_line(void **state) {
     assert_string_equal(logged(), "mupdated: info: a\\x00b\n");
 }
 
-static void utf8_is_left_alone_and_everything_else_escaped(void **state) {
+static void utf8_is_left_alone_and_everything_else_escaped(void **state)
+{
     static const struct {
         const char *text;
         const char *expected;
@@ -128,7 +135,8 @@ static void utf8_is_left_alone_and_everything_else_escaped(void **state) {
     }
 }
 
-static void a_line_that_is_too_long_is_cut_and_still_ends(void **state) {
+static void a_line_that_is_too_long_is_cut_and_still_ends(void **state)
+{
     char *text = malloc(LOG_LINE_BYTES + 1);
     const char *line;
     (void)state;
@@ -152,7 +160,8 @@ static void a_line_that_is_too_long_is_cut_and_still_ends(void **state) {
     free(text);
 }
 
-static void the_level_comes_first_when_stderr_is_the_journal(void **state) {
+static void the_level_comes_first_when_stderr_is_the_journal(void **state)
+{
     struct stat status;
     char stream[64];
     (void)state;
@@ -172,7 +181,8 @@ static void the_level_comes_first_when_stderr_is_the_journal(void **state) {
     unsetenv("JOURNAL_STREAM");
 }
 
-static void errno_is_left_as_it_was(void **state) {
+static void errno_is_left_as_it_was(void **state)
+{
     (void)state;
 
     errno = ENOSPC;
@@ -185,7 +195,8 @@ static void errno_is_left_as_it_was(void **state) {
 
 enum { THREADS = 4, LINES = 500 };
 
-static void *write_lines(void *context) {
+static void *write_lines(void *context)
+{
     char text[200];
     const char *letter = context;
 
@@ -197,7 +208,8 @@ static void *write_lines(void *context) {
     return NULL;
 }
 
-static void lines_of_several_threads_stay_whole(void **state) {
+static void lines_of_several_threads_stay_whole(void **state)
+{
     static const char letters[THREADS] = "abcd";
     unsigned seen[THREADS] = {0};
     pthread_t threads[THREADS];
@@ -224,7 +236,8 @@ static void lines_of_several_threads_stay_whole(void **state) {
     }
 }
 
-static void syslog_is_used_when_asked_for(void **state) {
+static void syslog_is_used_when_asked_for(void **state)
+{
     (void)state;
 
     log_open(LOG_TARGET_SYSLOG, "cyrus", LOG_LOCAL7, LOG_DEBUG);
@@ -236,7 +249,8 @@ static void syslog_is_used_when_asked_for(void **state) {
     assert_string_equal(logged(), "mupdated: info: back\n");
 }
 
-static void a_value_is_quoted_when_it_must_be(void **state) {
+static void a_value_is_quoted_when_it_must_be(void **state)
+{
     static const struct {
         const char *value;
         const char *expected;
@@ -266,7 +280,8 @@ static void a_value_is_quoted_when_it_must_be(void **state) {
     assert_string_equal(LOG_VALUE(NULL, 0), "\"\"");
 }
 
-static void a_value_that_is_too_long_is_cut_at_a_whole_character(void **state) {
+static void a_value_that_is_too_long_is_cut_at_a_whole_character(void **state)
+{
     static const char euros[] = "ab\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac";
     char buffer[16];
     (void)state;
@@ -281,14 +296,16 @@ static void a_value_that_is_too_long_is_cut_at_a_whole_character(void **state) {
                         "\"a b c d e...\"");
 }
 
-static void a_quoted_value_passes_into_a_line_unchanged(void **state) {
+static void a_quoted_value_passes_into_a_line_unchanged(void **state)
+{
     (void)state;
 
     log_info("login user=%s from=%s", LOG_VALUE("a\nb c", 5), LOG_VALUE("x", 1));
     assert_string_equal(logged(), "mupdated: info: login user=\"a\\x0ab c\" from=x\n");
 }
 
-int main(void) {
+int main(void)
+{
 #define captured_test(test) cmocka_unit_test_setup_teardown(test, capture_begin, capture_end)
     const struct CMUnitTest tests[] = {
         captured_test(a_line_has_the_program_the_level_and_the_text),

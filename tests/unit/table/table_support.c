@@ -3,19 +3,22 @@
 
 #include <stdlib.h>
 
-uint32_t randoms_below(struct randoms *randoms, uint32_t limit) {
+uint32_t randoms_below(struct randoms *randoms, uint32_t limit)
+{
     randoms->state = randoms->state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
     return (uint32_t)((randoms->state >> 33) % limit);
 }
 
-void name_random(struct name *name, struct randoms *randoms, const char *alphabet, size_t longest) {
+void name_random(struct name *name, struct randoms *randoms, const char *alphabet, size_t longest)
+{
     name->len = 1 + randoms_below(randoms, (uint32_t)longest);
     for (size_t i = 0; i < name->len; i++)
         name->octets[i] = alphabet[randoms_below(randoms, (uint32_t)strlen(alphabet))];
 }
 
 void names_random(struct name *names, size_t count, struct randoms *randoms, const char *alphabet,
-                  size_t longest) {
+                  size_t longest)
+{
     for (size_t i = 0; i < count; i++) {
         size_t other;
         do {
@@ -28,7 +31,8 @@ void names_random(struct name *names, size_t count, struct randoms *randoms, con
     }
 }
 
-static unsigned char *sort_key(struct mupdate_text name) {
+static unsigned char *sort_key(struct mupdate_text name)
+{
     unsigned char *key = malloc(name.len + 1);
     if (key == NULL)
         abort();
@@ -52,7 +56,8 @@ static unsigned char *sort_key(struct mupdate_text name) {
 }
 
 static int compare_octets(const unsigned char *a, size_t a_len, const unsigned char *b,
-                          size_t b_len) {
+                          size_t b_len)
+{
     for (size_t i = 0; i < a_len && i < b_len; i++) {
         if (a[i] != b[i])
             return a[i] < b[i] ? -1 : 1;
@@ -60,7 +65,8 @@ static int compare_octets(const unsigned char *a, size_t a_len, const unsigned c
     return a_len == b_len ? 0 : a_len < b_len ? -1 : 1;
 }
 
-int reference_compare(enum list_order order, struct mupdate_text a, struct mupdate_text b) {
+int reference_compare(enum list_order order, struct mupdate_text a, struct mupdate_text b)
+{
     int result = 0;
     if (order == LIST_ORDER_CYRUS36) {
         unsigned char *key_a = sort_key(a), *key_b = sort_key(b);

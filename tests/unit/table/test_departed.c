@@ -11,20 +11,24 @@
 #include "tests/unit/table/table_support.h"
 
 static void apply(struct departed *departed, struct mupdate_text name, enum mupdate_state now,
-                  uint64_t sequence) {
+                  uint64_t sequence)
+{
     struct change change = {.now = {.mupdate = {.state = now, .name = name}, .sequence = sequence}};
     assert_true(departed_apply(departed, &change));
 }
 
-static void leaves(struct departed *departed, const char *name, uint64_t sequence) {
+static void leaves(struct departed *departed, const char *name, uint64_t sequence)
+{
     apply(departed, text_of(name), MUPDATE_ABSENT, sequence);
 }
 
-static void comes(struct departed *departed, const char *name, uint64_t sequence) {
+static void comes(struct departed *departed, const char *name, uint64_t sequence)
+{
     apply(departed, text_of(name), MUPDATE_ACTIVE, sequence);
 }
 
-static bool at_risk(struct departed *departed, uint64_t since, const char *name) {
+static bool at_risk(struct departed *departed, uint64_t since, const char *name)
+{
     struct departed_walk walk;
     departed_walk_start(&walk, departed, since);
     bool result = departed_walk_at_risk(&walk, text_of(name));
@@ -32,7 +36,8 @@ static bool at_risk(struct departed *departed, uint64_t since, const char *name)
     return result;
 }
 
-static void rows_between_both_orders_of_a_departed_name_are_at_risk(void **state) {
+static void rows_between_both_orders_of_a_departed_name_are_at_risk(void **state)
+{
     (void)state;
     struct departed *departed = departed_new(LIST_ORDER_CYRUS36);
     leaves(departed, "user.a.b", 1);
@@ -56,7 +61,8 @@ static void rows_between_both_orders_of_a_departed_name_are_at_risk(void **state
     departed_free(departed);
 }
 
-static void nothing_is_at_risk_in_octet_order(void **state) {
+static void nothing_is_at_risk_in_octet_order(void **state)
+{
     (void)state;
     struct departed *departed = departed_new(LIST_ORDER_OCTET);
     leaves(departed, "user.a.b", 1);
@@ -65,7 +71,8 @@ static void nothing_is_at_risk_in_octet_order(void **state) {
     departed_free(departed);
 }
 
-static void a_name_that_came_back_counts_only_for_dumps_begun_before(void **state) {
+static void a_name_that_came_back_counts_only_for_dumps_begun_before(void **state)
+{
     (void)state;
     struct departed *departed = departed_new(LIST_ORDER_CYRUS36);
     leaves(departed, "user.a.b", 5);
@@ -82,7 +89,8 @@ static void a_name_that_came_back_counts_only_for_dumps_begun_before(void **stat
     departed_free(departed);
 }
 
-static void a_walk_is_needed_only_when_a_name_counts(void **state) {
+static void a_walk_is_needed_only_when_a_name_counts(void **state)
+{
     (void)state;
     struct departed *departed = departed_new(LIST_ORDER_CYRUS36);
     assert_false(departed_any(departed, 0));
@@ -96,7 +104,8 @@ static void a_walk_is_needed_only_when_a_name_counts(void **state) {
     departed_free(departed);
 }
 
-static void names_are_forgotten_with_the_log_by_their_last_departure(void **state) {
+static void names_are_forgotten_with_the_log_by_their_last_departure(void **state)
+{
     (void)state;
     struct departed *departed = departed_new(LIST_ORDER_CYRUS36);
     leaves(departed, "user.a.b", 1);
@@ -115,7 +124,8 @@ static void names_are_forgotten_with_the_log_by_their_last_departure(void **stat
     departed_free(departed);
 }
 
-static void a_name_that_leaves_twice_in_a_row_is_counted_once(void **state) {
+static void a_name_that_leaves_twice_in_a_row_is_counted_once(void **state)
+{
     (void)state;
     struct departed *departed = departed_new(LIST_ORDER_CYRUS36);
     leaves(departed, "user.a.b", 1);
@@ -128,7 +138,8 @@ static void a_name_that_leaves_twice_in_a_row_is_counted_once(void **state) {
     departed_free(departed);
 }
 
-static void a_walk_keeps_what_it_passed_through_changes_and_trimming(void **state) {
+static void a_walk_keeps_what_it_passed_through_changes_and_trimming(void **state)
+{
     (void)state;
     struct departed *departed = departed_new(LIST_ORDER_CYRUS36);
     leaves(departed, "user.a.b", 1);
@@ -146,7 +157,8 @@ static void a_walk_keeps_what_it_passed_through_changes_and_trimming(void **stat
 }
 
 /* What the header says, asked of every pair. */
-static bool defined_at_risk(const struct name *gone, size_t count, struct mupdate_text name) {
+static bool defined_at_risk(const struct name *gone, size_t count, struct mupdate_text name)
+{
     for (size_t i = 0; i < count; i++) {
         if (reference_compare(LIST_ORDER_CYRUS36, name_text(&gone[i]), name) < 0 &&
             reference_compare(LIST_ORDER_OCTET, name_text(&gone[i]), name) > 0)
@@ -155,11 +167,13 @@ static bool defined_at_risk(const struct name *gone, size_t count, struct mupdat
     return false;
 }
 
-static int compare_names(const void *a, const void *b) {
+static int compare_names(const void *a, const void *b)
+{
     return reference_compare(LIST_ORDER_CYRUS36, name_text(a), name_text(b));
 }
 
-static void a_walk_finds_exactly_the_rows_of_the_definition(void **state) {
+static void a_walk_finds_exactly_the_rows_of_the_definition(void **state)
+{
     (void)state;
     enum { NAMES = 60, GONE = 25 };
     struct randoms randoms = {8};
@@ -193,7 +207,8 @@ static void a_walk_finds_exactly_the_rows_of_the_definition(void **state) {
     assert_true(found < asked / 2);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_between_both_orders_of_a_departed_name_are_at_risk),
         cmocka_unit_test(nothing_is_at_risk_in_octet_order),

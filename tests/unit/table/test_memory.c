@@ -15,7 +15,8 @@
 
 #define ROWS 20000
 
-static int teardown(void **state) {
+static int teardown(void **state)
+{
     (void)state;
     allocations_fail_after(-1);
     return 0;
@@ -29,7 +30,8 @@ struct texts {
 
 /* Changes of rows that are new, changed and gone, with shared and with own locations. */
 static void make_change(struct change *change, struct texts *texts, struct randoms *randoms,
-                        uint64_t sequence) {
+                        uint64_t sequence)
+{
     enum mupdate_state state = (enum mupdate_state)randoms_below(randoms, 3);
     snprintf(texts->name, sizeof(texts->name), "user.u%u", randoms_below(randoms, 900));
     snprintf(texts->location, sizeof(texts->location), "b%u!p", randoms_below(randoms, 300));
@@ -53,7 +55,8 @@ struct sight {
     uint64_t walk;
 };
 
-static void look(const struct table *table, struct sight *sight) {
+static void look(const struct table *table, struct sight *sight)
+{
     memset(sight, 0, sizeof(*sight));
     table_digest(table, sight->digest);
     table_counts(table, &sight->counts);
@@ -75,7 +78,8 @@ static void look(const struct table *table, struct sight *sight) {
     }
 }
 
-static void a_change_that_finds_no_memory_leaves_the_table_as_it_was(void **state) {
+static void a_change_that_finds_no_memory_leaves_the_table_as_it_was(void **state)
+{
     (void)state;
     struct randoms randoms = {6};
     struct table *table = table_new(LIST_ORDER_CYRUS36);
@@ -109,7 +113,8 @@ static void a_change_that_finds_no_memory_leaves_the_table_as_it_was(void **stat
     table_free(table);
 }
 
-static void a_deletion_needs_no_memory(void **state) {
+static void a_deletion_needs_no_memory(void **state)
+{
     (void)state;
     struct table *table = table_new(LIST_ORDER_CYRUS36);
     for (unsigned i = 0; i < ROWS; i++) {
@@ -133,7 +138,8 @@ static void a_deletion_needs_no_memory(void **state) {
     table_free(table);
 }
 
-static void a_table_that_finds_no_memory_is_not_made(void **state) {
+static void a_table_that_finds_no_memory_is_not_made(void **state)
+{
     (void)state;
     allocations_fail_after(0);
     struct table *table = table_new(LIST_ORDER_CYRUS36);
@@ -146,7 +152,8 @@ static void a_table_that_finds_no_memory_is_not_made(void **state) {
     assert_null(copy);
 }
 
-static void deleted_rows_give_their_memory_back(void **state) {
+static void deleted_rows_give_their_memory_back(void **state)
+{
     (void)state;
     size_t without = allocations_live();
     struct table *table = table_new(LIST_ORDER_CYRUS36);
@@ -186,7 +193,8 @@ static void deleted_rows_give_their_memory_back(void **state) {
     assert_int_equal(allocations_live(), without);
 }
 
-static void a_departure_that_finds_no_memory_is_not_learnt(void **state) {
+static void a_departure_that_finds_no_memory_is_not_learnt(void **state)
+{
     (void)state;
     size_t without = allocations_live();
     struct departed *departed = departed_new(LIST_ORDER_CYRUS36);
@@ -211,7 +219,8 @@ static void a_departure_that_finds_no_memory_is_not_learnt(void **state) {
     assert_int_equal(allocations_live(), without);
 }
 
-static void forgotten_names_give_their_memory_back(void **state) {
+static void forgotten_names_give_their_memory_back(void **state)
+{
     (void)state;
     struct departed *departed = departed_new(LIST_ORDER_CYRUS36);
     size_t empty = allocations_live();
@@ -238,7 +247,8 @@ static void forgotten_names_give_their_memory_back(void **state) {
     departed_free(departed);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_change_that_finds_no_memory_leaves_the_table_as_it_was,
                                   teardown),

@@ -37,20 +37,24 @@ struct world {
     struct randoms randoms;
 };
 
-static int compare_names(const void *a, const void *b) {
+static int compare_names(const void *a, const void *b)
+{
     return order_compare(LIST_ORDER_CYRUS36, name_text(a), name_text(b));
 }
 
-static int compare_plain(const void *a, const void *b) {
+static int compare_plain(const void *a, const void *b)
+{
     return text_compare(name_text(a), name_text(b));
 }
 
-static bool is_present(const struct world *world, size_t i) {
+static bool is_present(const struct world *world, size_t i)
+{
     struct row row;
     return table_find(world->table, name_text(&world->names[i]), &row);
 }
 
-static void change(struct world *world, size_t i, bool present) {
+static void change(struct world *world, size_t i, bool present)
+{
     struct change made = {.now = {.mupdate = {.name = name_text(&world->names[i])},
                                   .sequence = ++world->sequence}};
     if (present)
@@ -60,7 +64,8 @@ static void change(struct world *world, size_t i, bool present) {
     world->changed[i] = world->sequence;
 }
 
-static void change_some(struct world *world, uint32_t most) {
+static void change_some(struct world *world, uint32_t most)
+{
     for (uint32_t n = randoms_below(&world->randoms, most + 1); n > 0; n--) {
         size_t i = randoms_below(&world->randoms, NAMES);
         change(world, i, !is_present(world, i));
@@ -68,7 +73,8 @@ static void change_some(struct world *world, uint32_t most) {
 }
 
 /* A master with a random table and a replica that has all of it. */
-static void world_begin(struct world *world, const char *alphabet) {
+static void world_begin(struct world *world, const char *alphabet)
+{
     names_random(world->names, NAMES, &world->randoms, alphabet, 6);
     qsort(world->names, NAMES, sizeof(world->names[0]), compare_names);
     world->sequence = 0;
@@ -82,7 +88,8 @@ static void world_begin(struct world *world, const char *alphabet) {
         world->replica[i] = is_present(world, i);
 }
 
-static void world_end(struct world *world) {
+static void world_end(struct world *world)
+{
     for (size_t i = 0; i < NAMES; i++) {
         if (is_present(world, i))
             change(world, i, false);
@@ -91,7 +98,8 @@ static void world_end(struct world *world) {
 }
 
 /* The replica's merge, as the file's head says. Both lists hold indexes of names. */
-static void merge(struct world *world, const size_t *dump, size_t dump_count) {
+static void merge(struct world *world, const size_t *dump, size_t dump_count)
+{
     size_t own[NAMES], own_count = 0, i = 0, d = 0;
     for (size_t n = 0; n < NAMES; n++) {
         if (world->replica[n])
@@ -114,14 +122,16 @@ static void merge(struct world *world, const size_t *dump, size_t dump_count) {
 }
 
 /* What the stream brings: the latest state of what changed after since. */
-static void stream(struct world *world, uint64_t since) {
+static void stream(struct world *world, uint64_t since)
+{
     for (size_t i = 0; i < NAMES; i++) {
         if (world->changed[i] > since)
             world->replica[i] = is_present(world, i);
     }
 }
 
-static size_t name_index(const struct world *world, struct mupdate_text name) {
+static size_t name_index(const struct world *world, struct mupdate_text name)
+{
     for (size_t i = 0; i < NAMES; i++) {
         if (text_equal(name_text(&world->names[i]), name))
             return i;
@@ -131,7 +141,8 @@ static size_t name_index(const struct world *world, struct mupdate_text name) {
 }
 
 /* The next row behind name number *last (NAMES: the first); false at the end. */
-static bool next_row(const struct world *world, size_t *last) {
+static bool next_row(const struct world *world, size_t *last)
+{
     struct mupdate_text after = {NULL, 0};
     if (*last < NAMES)
         after = name_text(&world->names[*last]);
@@ -145,7 +156,8 @@ static bool next_row(const struct world *world, size_t *last) {
 }
 
 /* A dump of the table, with up to so many changes between two of its rows. */
-static size_t take_dump(struct world *world, size_t *dump, uint32_t changes) {
+static size_t take_dump(struct world *world, size_t *dump, uint32_t changes)
+{
     size_t count = 0;
     for (size_t last = NAMES; next_row(world, &last);) {
         dump[count++] = last;
@@ -159,7 +171,8 @@ struct difference {
     size_t extra;
 };
 
-static struct difference compare_to_master(const struct world *world) {
+static struct difference compare_to_master(const struct world *world)
+{
     struct difference difference = {0, 0};
     for (size_t i = 0; i < NAMES; i++) {
         bool present = is_present(world, i);
@@ -170,7 +183,8 @@ static struct difference compare_to_master(const struct world *world) {
 }
 
 /* Send the rows at risk, with up to so many changes, streamed at once, between two rows. */
-static size_t heal(struct world *world, uint64_t since, uint32_t changes) {
+static size_t heal(struct world *world, uint64_t since, uint32_t changes)
+{
     struct departed_walk walk;
     size_t sent = 0;
     if (!departed_any(world->departed, since))
@@ -189,7 +203,8 @@ static size_t heal(struct world *world, uint64_t since, uint32_t changes) {
     return sent;
 }
 
-static int setup(void **state) {
+static int setup(void **state)
+{
     static struct world world;
     world = (struct world){.randoms = {9}};
     world.table = table_new(LIST_ORDER_CYRUS36);
@@ -198,14 +213,16 @@ static int setup(void **state) {
     return world.table != NULL && world.departed != NULL ? 0 : -1;
 }
 
-static int teardown(void **state) {
+static int teardown(void **state)
+{
     struct world *world = *state;
     table_free(world->table);
     departed_free(world->departed);
     return 0;
 }
 
-static void without_help_a_replica_loses_rows_and_more_of_them_in_octet_order(void **state) {
+static void without_help_a_replica_loses_rows_and_more_of_them_in_octet_order(void **state)
+{
     struct world *world = *state;
     size_t lost = 0, lost_in_octet_order = 0;
     for (size_t n = 0; n < 4 * 5000; n++) {
@@ -237,7 +254,8 @@ static void without_help_a_replica_loses_rows_and_more_of_them_in_octet_order(vo
     assert_true(lost_in_octet_order > lost);
 }
 
-static void after_the_rows_at_risk_a_replica_has_exactly_the_table(void **state) {
+static void after_the_rows_at_risk_a_replica_has_exactly_the_table(void **state)
+{
     struct world *world = *state;
     size_t lost = 0, sent = 0, rows = 0;
     for (size_t n = 0; n < 4 * CASES; n++) {
@@ -262,7 +280,8 @@ static void after_the_rows_at_risk_a_replica_has_exactly_the_table(void **state)
     assert_true(sent < rows / 4);
 }
 
-static void a_replica_has_exactly_the_table_although_it_changes_all_the_while(void **state) {
+static void a_replica_has_exactly_the_table_although_it_changes_all_the_while(void **state)
+{
     struct world *world = *state;
     for (size_t n = 0; n < 2 * CASES; n++) {
         world_begin(world, alphabets[n % 4]);
@@ -283,7 +302,8 @@ static void a_replica_has_exactly_the_table_although_it_changes_all_the_while(vo
     }
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_help_a_replica_loses_rows_and_more_of_them_in_octet_order),
         cmocka_unit_test(after_the_rows_at_risk_a_replica_has_exactly_the_table),

@@ -8,11 +8,13 @@
 
 #include "tests/unit/table/table_support.h"
 
-static int sign(int value) {
+static int sign(int value)
+{
     return (value > 0) - (value < 0);
 }
 
-static void assert_as_reference(struct mupdate_text a, struct mupdate_text b) {
+static void assert_as_reference(struct mupdate_text a, struct mupdate_text b)
+{
     static const enum list_order orders[] = {LIST_ORDER_CYRUS36, LIST_ORDER_OCTET};
     for (size_t i = 0; i < 2; i++) {
         int expected = reference_compare(orders[i], a, b);
@@ -23,7 +25,8 @@ static void assert_as_reference(struct mupdate_text a, struct mupdate_text b) {
     }
 }
 
-static void assert_ascending(const char *const *names, size_t count) {
+static void assert_ascending(const char *const *names, size_t count)
+{
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < count; j++) {
             int result =
@@ -34,7 +37,8 @@ static void assert_ascending(const char *const *names, size_t count) {
     }
 }
 
-static void separators_come_before_other_octets_of_a_name(void **state) {
+static void separators_come_before_other_octets_of_a_name(void **state)
+{
     (void)state;
     static const char *const names[] = {
         "user.a",   "user.a.b", "user.a b", "user.a#b", "user.a-b", "user.a^c",   "user.a/b",
@@ -44,7 +48,8 @@ static void separators_come_before_other_octets_of_a_name(void **state) {
     assert_ascending(names, sizeof(names) / sizeof(names[0]));
 }
 
-static void a_domain_compares_as_it_is_and_its_mark_before_all_printable_octets(void **state) {
+static void a_domain_compares_as_it_is_and_its_mark_before_all_printable_octets(void **state)
+{
     (void)state;
     static const char *const names[] = {
         "example!user.a",   "example!user.a.b", "example!user.a!c", "example!user.a-b",
@@ -55,14 +60,16 @@ static void a_domain_compares_as_it_is_and_its_mark_before_all_printable_octets(
     assert_ascending(names, sizeof(names) / sizeof(names[0]));
 }
 
-static void a_dot_in_a_name_comes_before_the_same_dot_in_a_domain(void **state) {
+static void a_dot_in_a_name_comes_before_the_same_dot_in_a_domain(void **state)
+{
     (void)state;
     static const char *const names[] = {"a", "a!x", "a.b", "a.z", "a-b", "a.b!x", "a/b"};
     /* "a.b!x" has the dot of a domain at 1, which compares as 0x2E. */
     assert_ascending(names, sizeof(names) / sizeof(names[0]));
 }
 
-static void octet_order_is_that_of_the_octets(void **state) {
+static void octet_order_is_that_of_the_octets(void **state)
+{
     (void)state;
     static const char *const names[] = {"a",  "a b", "a!b", "a-b",  "a.b",
                                         "a2", "a^b", "ab",  "a\xff"};
@@ -70,7 +77,8 @@ static void octet_order_is_that_of_the_octets(void **state) {
         assert_true(order_compare(LIST_ORDER_OCTET, text_of(names[i]), text_of(names[i + 1])) < 0);
 }
 
-static void every_pair_of_octets_is_ordered_as_its_sort_keys_in_every_place(void **state) {
+static void every_pair_of_octets_is_ordered_as_its_sort_keys_in_every_place(void **state)
+{
     (void)state;
     static const char *const places[][2] = {
         {"", ""}, {"user.a", ""}, {"user.a", "b"}, {"", "!r"}, {"d.e", "!r.s"}, {"d.e!r.s", ""},
@@ -97,7 +105,8 @@ static void every_pair_of_octets_is_ordered_as_its_sort_keys_in_every_place(void
     }
 }
 
-static void the_order_is_total_over_random_names(void **state) {
+static void the_order_is_total_over_random_names(void **state)
+{
     (void)state;
     static const char *const alphabets[] = {".-!^ ab", ".^!", "\x1d\x1e\x1f.-^!/2", "ab!"};
     struct randoms randoms = {1};
@@ -123,7 +132,8 @@ static void the_order_is_total_over_random_names(void **state) {
     }
 }
 
-static void names_that_differ_only_in_mapped_octets_are_not_equal(void **state) {
+static void names_that_differ_only_in_mapped_octets_are_not_equal(void **state)
+{
     (void)state;
     assert_true(order_compare(LIST_ORDER_CYRUS36, text_of("a\x1f"), text_of("a.")) < 0);
     assert_true(order_compare(LIST_ORDER_CYRUS36, text_of("a\x1f"
@@ -136,7 +146,8 @@ static void names_that_differ_only_in_mapped_octets_are_not_equal(void **state) 
     assert_true(order_compare(LIST_ORDER_OCTET, text_of("a"), nothing) > 0);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(separators_come_before_other_octets_of_a_name),
         cmocka_unit_test(a_domain_compares_as_it_is_and_its_mark_before_all_printable_octets),

@@ -9,7 +9,8 @@
 
 #include "tests/unit/table/table_support.h"
 
-static void a_copied_change_owns_all_its_texts(void **state) {
+static void a_copied_change_owns_all_its_texts(void **state)
+{
     (void)state;
     char texts[] = "user.a\0b1!p\0acl\0murder\0b2!q";
     char *name = texts, *location = texts + 7, *acl = texts + 12, *who = texts + 16,
@@ -39,7 +40,8 @@ static void a_copied_change_owns_all_its_texts(void **state) {
     free(copy);
 }
 
-static void a_change_with_empty_texts_can_be_copied(void **state) {
+static void a_change_with_empty_texts_can_be_copied(void **state)
+{
     (void)state;
     struct change change = {.now = {.mupdate = {.name = text_of("a")}}};
     struct change *copy = change_copy(&change);
@@ -49,13 +51,15 @@ static void a_change_with_empty_texts_can_be_copied(void **state) {
     free(copy);
 }
 
-static void a_change_too_large_for_memory_is_not_copied(void **state) {
+static void a_change_too_large_for_memory_is_not_copied(void **state)
+{
     (void)state;
     struct change change = {.now = {.mupdate = {.name = {"a", SIZE_MAX - 8}}}};
     assert_null(change_copy(&change));
 }
 
-static void the_server_of_a_location_is_what_stands_before_the_mark(void **state) {
+static void the_server_of_a_location_is_what_stands_before_the_mark(void **state)
+{
     (void)state;
     static const char *const cases[][2] = {
         {"backend1!default", "backend1"}, {"backend1!", "backend1"}, {"backend1", "backend1"},
@@ -66,7 +70,8 @@ static void the_server_of_a_location_is_what_stands_before_the_mark(void **state
     assert_int_equal(location_server((struct mupdate_text){NULL, 0}).len, 0);
 }
 
-static void texts_compare_as_unsigned_octets_and_the_shorter_first(void **state) {
+static void texts_compare_as_unsigned_octets_and_the_shorter_first(void **state)
+{
     (void)state;
     static const char *const ascending[] = {"", "a", "a\x01", "aa", "b", "b\x7f", "b\x80", "\xff"};
     size_t count = sizeof(ascending) / sizeof(ascending[0]);
@@ -85,7 +90,8 @@ static void texts_compare_as_unsigned_octets_and_the_shorter_first(void **state)
     assert_false(text_equal(b, c));
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_copied_change_owns_all_its_texts),
         cmocka_unit_test(a_change_with_empty_texts_can_be_copied),

@@ -20,7 +20,8 @@ static const struct rule_policy denying = {.deny_location_conflict = true,
 
 static void apply(const struct rule_policy *with, const struct mupdate_row *now,
                   enum mupdate_verb verb, struct mupdate_text name, struct mupdate_text location,
-                  struct mupdate_text acl, struct rule_outcome *outcome) {
+                  struct mupdate_text acl, struct rule_outcome *outcome)
+{
     struct rule_request request = {verb, name, location, acl};
     memset(outcome, 'x', sizeof(*outcome));
     rule_apply(with, now, &request, outcome);
@@ -83,7 +84,8 @@ static const struct rule_case cases[] = {
     {MUPDATE_ACTIVE, MUPDATE_DELETE, "", "", RULE_STORE, MUPDATE_ABSENT, false, DONE},
 };
 
-static void assert_case(const struct rule_policy *with, const struct rule_case *expect) {
+static void assert_case(const struct rule_policy *with, const struct rule_case *expect)
+{
     struct mupdate_row now = {expect->state, text_of("user.a"), text_of(HERE),
                               text_of(expect->state == MUPDATE_ACTIVE ? "old" : "")};
     struct rule_outcome outcome;
@@ -104,13 +106,15 @@ static void assert_case(const struct rule_policy *with, const struct rule_case *
     assert_true(text_equal(outcome.row.acl, text_of(active ? expect->acl : "")));
 }
 
-static void every_command_in_every_state_does_what_the_table_says(void **state) {
+static void every_command_in_every_state_does_what_the_table_says(void **state)
+{
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         assert_case(&policy, &cases[i]);
 }
 
-static void denying_conflicts_refuses_moves_of_active_mailboxes_and_nothing_else(void **state) {
+static void denying_conflicts_refuses_moves_of_active_mailboxes_and_nothing_else(void **state)
+{
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct rule_case expect = cases[i];
@@ -123,7 +127,8 @@ static void denying_conflicts_refuses_moves_of_active_mailboxes_and_nothing_else
     }
 }
 
-static void an_absent_row_is_no_row(void **state) {
+static void an_absent_row_is_no_row(void **state)
+{
     (void)state;
     struct mupdate_row absent = {.state = MUPDATE_ABSENT, .name = text_of("user.a")};
     struct rule_outcome outcome;
@@ -134,7 +139,8 @@ static void an_absent_row_is_no_row(void **state) {
     assert_int_equal(outcome.verdict, RULE_STORE);
 }
 
-static void what_a_reservation_or_deactivation_says_of_an_acl_is_ignored(void **state) {
+static void what_a_reservation_or_deactivation_says_of_an_acl_is_ignored(void **state)
+{
     (void)state;
     struct mupdate_row now = {MUPDATE_ACTIVE, text_of("user.a"), text_of(HERE), text_of("old")};
     struct rule_outcome outcome;
@@ -149,12 +155,14 @@ static void what_a_reservation_or_deactivation_says_of_an_acl_is_ignored(void **
 
 static char long_octets[70000];
 
-static struct mupdate_text octets(size_t len) {
+static struct mupdate_text octets(size_t len)
+{
     memset(long_octets, 'n', sizeof(long_octets));
     return (struct mupdate_text){long_octets, len};
 }
 
-static void names_are_checked_at_and_past_each_edge(void **state) {
+static void names_are_checked_at_and_past_each_edge(void **state)
+{
     (void)state;
     static const struct {
         struct mupdate_text name;
@@ -191,7 +199,8 @@ static void names_are_checked_at_and_past_each_edge(void **state) {
     assert_string_equal(rule_check_name(&policy, octets(1025)), "mailbox name is too long");
 }
 
-static void locations_are_checked_at_and_past_each_edge(void **state) {
+static void locations_are_checked_at_and_past_each_edge(void **state)
+{
     (void)state;
     static const struct {
         struct mupdate_text location;
@@ -233,7 +242,8 @@ static void locations_are_checked_at_and_past_each_edge(void **state) {
     assert_string_equal(outcome.text, "location is too long");
 }
 
-static void an_acl_may_hold_every_octet_but_nul(void **state) {
+static void an_acl_may_hold_every_octet_but_nul(void **state)
+{
     (void)state;
     char all[255];
     for (int i = 0; i < 255; i++)
@@ -253,7 +263,8 @@ static void an_acl_may_hold_every_octet_but_nul(void **state) {
     assert_string_equal(outcome.text, "ACL is too long");
 }
 
-static void a_row_that_breaks_the_limits_can_still_be_deleted(void **state) {
+static void a_row_that_breaks_the_limits_can_still_be_deleted(void **state)
+{
     (void)state;
     struct mupdate_text name = octets(5000);
     struct mupdate_row now = {MUPDATE_ACTIVE, name, text_of(HERE), text_of("")};
@@ -264,7 +275,8 @@ static void a_row_that_breaks_the_limits_can_still_be_deleted(void **state) {
     assert_true(text_equal(outcome.row.name, name));
 }
 
-static void the_holder_is_named_in_printable_octets_and_cut(void **state) {
+static void the_holder_is_named_in_printable_octets_and_cut(void **state)
+{
     (void)state;
     struct mupdate_row now = {MUPDATE_RESERVED, text_of("a"),
                               text_of("b\"\\\t\x7f\xc3\xa9\x1b~ 1!p"), text_of("")};
@@ -277,7 +289,8 @@ static void the_holder_is_named_in_printable_octets_and_cut(void **state) {
     assert_int_equal(strlen(outcome.text), RULE_TEXT_BYTES - 1);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_command_in_every_state_does_what_the_table_says),
         cmocka_unit_test(denying_conflicts_refuses_moves_of_active_mailboxes_and_nothing_else),

@@ -32,12 +32,14 @@ static struct model_row model[NAMES];
 static enum list_order model_order;
 static uint64_t sequence;
 
-static int model_compare(const void *a, const void *b) {
+static int model_compare(const void *a, const void *b)
+{
     return reference_compare(model_order, name_text(&((const struct model_row *)a)->name),
                              name_text(&((const struct model_row *)b)->name));
 }
 
-static void model_make(enum list_order order, struct randoms *randoms) {
+static void model_make(enum list_order order, struct randoms *randoms)
+{
     static struct name names[NAMES];
     names_random(names, NAMES, randoms, ".-^! ab2", 8);
     memset(model, 0, sizeof(model));
@@ -48,7 +50,8 @@ static void model_make(enum list_order order, struct randoms *randoms) {
     sequence = 0;
 }
 
-static struct row model_view(const struct model_row *row) {
+static struct row model_view(const struct model_row *row)
+{
     return (struct row){
         .mupdate = {row->state, name_text(&row->name), text_of(locations[row->location]),
                     text_of(acls[row->acl])},
@@ -59,7 +62,8 @@ static struct row model_view(const struct model_row *row) {
 }
 
 /* Change a random row of model and table alike. */
-static struct model_row *change_random(struct table *table, struct randoms *randoms) {
+static struct model_row *change_random(struct table *table, struct randoms *randoms)
+{
     struct model_row *row = &model[randoms_below(randoms, NAMES)];
     row->state = (enum mupdate_state)randoms_below(randoms, 3);
     row->location = randoms_below(randoms, 5);
@@ -75,7 +79,8 @@ static struct model_row *change_random(struct table *table, struct randoms *rand
     return row;
 }
 
-static void assert_row(const struct row *row, const struct model_row *expected) {
+static void assert_row(const struct row *row, const struct model_row *expected)
+{
     struct row view = model_view(expected);
     assert_int_equal(row->mupdate.state, view.mupdate.state);
     assert_true(text_equal(row->mupdate.name, view.mupdate.name));
@@ -86,7 +91,8 @@ static void assert_row(const struct row *row, const struct model_row *expected) 
     assert_true(text_equal(row->who, view.who));
 }
 
-static void assert_same_as_model(const struct table *table) {
+static void assert_same_as_model(const struct table *table)
+{
     struct table_counts expected = {0}, counts;
     struct digest digest = {0};
     struct table_cursor cursor;
@@ -117,7 +123,8 @@ static void assert_same_as_model(const struct table *table) {
     assert_memory_equal(kept, fresh, sizeof(kept));
 }
 
-static void assert_seeks_from(const struct table *table, const struct name *from) {
+static void assert_seeks_from(const struct table *table, const struct name *from)
+{
     struct mupdate_text after = name_text(from);
     struct table_cursor cursor;
     struct row row;
@@ -133,7 +140,8 @@ static void assert_seeks_from(const struct table *table, const struct name *from
     assert_false(table_next(&cursor, &row));
 }
 
-static void the_table_agrees_with_a_sorted_array_after_any_changes(void **state) {
+static void the_table_agrees_with_a_sorted_array_after_any_changes(void **state)
+{
     (void)state;
     static const enum list_order orders[] = {LIST_ORDER_CYRUS36, LIST_ORDER_OCTET};
     struct randoms randoms = {3};
@@ -158,7 +166,8 @@ static void the_table_agrees_with_a_sorted_array_after_any_changes(void **state)
     }
 }
 
-static void a_walk_between_changes_meets_each_unchanged_row_once_and_in_order(void **state) {
+static void a_walk_between_changes_meets_each_unchanged_row_once_and_in_order(void **state)
+{
     (void)state;
     struct randoms randoms = {4};
     for (size_t n = 0; n < 100; n++) {
@@ -203,20 +212,23 @@ static void a_walk_between_changes_meets_each_unchanged_row_once_and_in_order(vo
 }
 
 static void load_row(struct table *table, enum mupdate_state row_state, const char *name,
-                     const char *location, const char *acl, uint64_t number) {
+                     const char *location, const char *acl, uint64_t number)
+{
     struct row row = {.mupdate = {row_state, text_of(name), text_of(location), text_of(acl)},
                       .sequence = number};
     assert_true(table_load(table, &row));
 }
 
-static void assert_digests(const struct table *a, const struct table *b, bool equal) {
+static void assert_digests(const struct table *a, const struct table *b, bool equal)
+{
     unsigned char digest_a[TABLE_DIGEST_BYTES], digest_b[TABLE_DIGEST_BYTES];
     table_digest(a, digest_a);
     table_digest(b, digest_b);
     assert_int_equal(memcmp(digest_a, digest_b, sizeof(digest_a)) == 0, equal);
 }
 
-static void equal_tables_have_equal_digests_whatever_their_history(void **state) {
+static void equal_tables_have_equal_digests_whatever_their_history(void **state)
+{
     (void)state;
     struct randoms randoms = {5};
     model_make(LIST_ORDER_CYRUS36, &randoms);
@@ -244,7 +256,8 @@ static void equal_tables_have_equal_digests_whatever_their_history(void **state)
     table_free(empty);
 }
 
-static void the_digest_depends_on_every_part_of_a_row(void **state) {
+static void the_digest_depends_on_every_part_of_a_row(void **state)
+{
     (void)state;
     static const struct {
         enum mupdate_state state;
@@ -270,7 +283,8 @@ static void the_digest_depends_on_every_part_of_a_row(void **state) {
     }
 }
 
-static void the_digest_has_a_fixed_value(void **state) {
+static void the_digest_has_a_fixed_value(void **state)
+{
     (void)state;
     struct table *table = table_new(LIST_ORDER_CYRUS36);
     unsigned char digest[TABLE_DIGEST_BYTES];
@@ -284,7 +298,8 @@ static void the_digest_has_a_fixed_value(void **state) {
     table_free(table);
 }
 
-static void the_sequence_is_the_greatest_seen(void **state) {
+static void the_sequence_is_the_greatest_seen(void **state)
+{
     (void)state;
     struct table *table = table_new(LIST_ORDER_CYRUS36);
     assert_int_equal(table_sequence(table), 0);
@@ -299,7 +314,8 @@ static void the_sequence_is_the_greatest_seen(void **state) {
     table_free(table);
 }
 
-static void a_change_may_be_made_of_the_row_that_it_replaces(void **state) {
+static void a_change_may_be_made_of_the_row_that_it_replaces(void **state)
+{
     (void)state;
     struct table *table = table_new(LIST_ORDER_CYRUS36);
     load_row(table, MUPDATE_ACTIVE, "user.a", "b1!default", "a\tlrs\t", 1);
@@ -318,7 +334,8 @@ static void a_change_may_be_made_of_the_row_that_it_replaces(void **state) {
     table_free(table);
 }
 
-static void texts_that_no_other_row_shares_survive_exactly(void **state) {
+static void texts_that_no_other_row_shares_survive_exactly(void **state)
+{
     (void)state;
     struct table *table = table_new(LIST_ORDER_CYRUS36);
     char all[256];
@@ -346,7 +363,8 @@ static void texts_that_no_other_row_shares_survive_exactly(void **state) {
     table_free(table);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_agrees_with_a_sorted_array_after_any_changes),
         cmocka_unit_test(a_walk_between_changes_meets_each_unchanged_row_once_and_in_order),

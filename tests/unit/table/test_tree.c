@@ -14,7 +14,8 @@
 /* Enough for three levels. */
 #define ITEMS 12000
 
-static struct mupdate_text item_name(const void *item) {
+static struct mupdate_text item_name(const void *item)
+{
     return name_text(item);
 }
 
@@ -22,7 +23,8 @@ static struct name items[ITEMS];
 static bool present[ITEMS];
 
 /* Items in list order: item i is the i-th name. */
-static int setup(void **state) {
+static int setup(void **state)
+{
     (void)state;
     for (size_t i = 0; i < ITEMS; i++) {
         int len = snprintf(items[i].octets, sizeof(items[i].octets), "user.%06zu", i);
@@ -32,7 +34,8 @@ static int setup(void **state) {
     return 0;
 }
 
-static void assert_holds_what_is_present(const struct tree *tree) {
+static void assert_holds_what_is_present(const struct tree *tree)
+{
     struct tree_cursor cursor;
     tree_seek(tree, NULL, &cursor);
     size_t count = 0;
@@ -48,7 +51,8 @@ static void assert_holds_what_is_present(const struct tree *tree) {
     assert_int_equal(tree->count, count);
 }
 
-static void assert_finds_what_is_present(const struct tree *tree) {
+static void assert_finds_what_is_present(const struct tree *tree)
+{
     size_t next = ITEMS;
     for (size_t i = ITEMS; i-- > 0;) {
         struct mupdate_text name = name_text(&items[i]);
@@ -61,17 +65,20 @@ static void assert_finds_what_is_present(const struct tree *tree) {
     }
 }
 
-static void insert(struct tree *tree, size_t i) {
+static void insert(struct tree *tree, size_t i)
+{
     assert_true(tree_insert(tree, &items[i]));
     present[i] = true;
 }
 
-static void take(struct tree *tree, size_t i) {
+static void take(struct tree *tree, size_t i)
+{
     assert_ptr_equal(tree_remove(tree, name_text(&items[i])), present[i] ? &items[i] : NULL);
     present[i] = false;
 }
 
-static void shuffle(size_t *order, struct randoms *randoms) {
+static void shuffle(size_t *order, struct randoms *randoms)
+{
     for (size_t i = 0; i < ITEMS; i++)
         order[i] = i;
     for (size_t i = ITEMS - 1; i > 0; i--) {
@@ -82,7 +89,8 @@ static void shuffle(size_t *order, struct randoms *randoms) {
     }
 }
 
-static void items_can_be_put_in_and_taken_out_in_any_direction(void **state) {
+static void items_can_be_put_in_and_taken_out_in_any_direction(void **state)
+{
     (void)state;
     for (int way = 0; way < 4; way++) {
         struct tree tree;
@@ -102,7 +110,8 @@ static void items_can_be_put_in_and_taken_out_in_any_direction(void **state) {
     }
 }
 
-static void random_insertions_and_removals_keep_the_order(void **state) {
+static void random_insertions_and_removals_keep_the_order(void **state)
+{
     (void)state;
     static size_t order[ITEMS];
     struct randoms randoms = {2};
@@ -134,7 +143,8 @@ static void random_insertions_and_removals_keep_the_order(void **state) {
     tree_close(&tree);
 }
 
-static void an_item_replaced_or_removed_is_not_looked_at_any_more(void **state) {
+static void an_item_replaced_or_removed_is_not_looked_at_any_more(void **state)
+{
     (void)state;
     struct tree tree;
     tree_init(&tree, LIST_ORDER_CYRUS36, item_name);
@@ -170,7 +180,8 @@ static void an_item_replaced_or_removed_is_not_looked_at_any_more(void **state) 
     tree_close(&tree);
 }
 
-static void an_empty_tree_finds_nothing(void **state) {
+static void an_empty_tree_finds_nothing(void **state)
+{
     (void)state;
     struct tree tree;
     tree_init(&tree, LIST_ORDER_CYRUS36, item_name);
@@ -185,7 +196,8 @@ static void an_empty_tree_finds_nothing(void **state) {
     tree_close(&tree);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(items_can_be_put_in_and_taken_out_in_any_direction, setup),
         cmocka_unit_test_setup(random_insertions_and_removals_keep_the_order, setup),
