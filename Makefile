@@ -10,7 +10,10 @@
 
 VERSION := 0.1.0
 Q := $(if $(V),,@)
-SOMAJOR := 1
+# Of the shared libraries, apart from the program's: the first number changes
+# when a program that was linked with the last one would no longer work.
+SOVERSION := 1.0.0
+SOMAJOR := $(firstword $(subst ., ,$(SOVERSION)))
 
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 comma := ,
@@ -68,7 +71,7 @@ CLIENT_SO := $(BUILD)/libmupdate-client.so
 PROGRAMS := $(BUILD)/mupdated $(BUILD)/mupdatectl $(BUILD)/mupdate-bench
 UNIT_PROGRAMS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_TESTS))
 
-all: $(PROGRAMS) $(SERVER_SO).$(VERSION) $(CLIENT_SO).$(VERSION) \
+all: $(PROGRAMS) $(SERVER_SO).$(SOVERSION) $(CLIENT_SO).$(SOVERSION) \
     $(BUILD)/libmupdate-server.pc $(BUILD)/libmupdate-client.pc
 
 $(BUILD)/mupdated: $(call obj,$(WIRE) $(LAYER) $(SERVER) $(DAEMON))
@@ -92,10 +95,10 @@ define shared_library
 	ln -sf $(notdir $(1)).$(SOMAJOR) $(1)
 endef
 
-$(SERVER_SO).$(VERSION): $(call obj,$(WIRE) $(SERVER)) libmupdate/server/libmupdate-server.map
+$(SERVER_SO).$(SOVERSION): $(call obj,$(WIRE) $(SERVER)) libmupdate/server/libmupdate-server.map
 	$(call shared_library,$(SERVER_SO),libmupdate/server/libmupdate-server.map,)
 
-$(CLIENT_SO).$(VERSION): $(call obj,$(WIRE) $(LAYER) $(CLIENT)) libmupdate/client/libmupdate-client.map
+$(CLIENT_SO).$(SOVERSION): $(call obj,$(WIRE) $(LAYER) $(CLIENT)) libmupdate/client/libmupdate-client.map
 	$(call shared_library,$(CLIENT_SO),libmupdate/client/libmupdate-client.map,$(LAYER_LIBS))
 
 $(BUILD)/%.pc: libmupdate/%.pc.in Makefile | $(BUILD)
@@ -185,8 +188,8 @@ install: all
 	install -m 755 $(BUILD)/mupdated $(BUILD)/mupdatectl $(D)$(SBINDIR)
 	install -m 755 $(BUILD)/mupdate-bench $(D)$(BINDIR)
 	for library in server client; do \
-	    install -m 644 $(BUILD)/libmupdate-$$library.so.$(VERSION) $(D)$(LIBDIR) && \
-	    ln -sf libmupdate-$$library.so.$(VERSION) $(D)$(LIBDIR)/libmupdate-$$library.so.$(SOMAJOR) && \
+	    install -m 644 $(BUILD)/libmupdate-$$library.so.$(SOVERSION) $(D)$(LIBDIR) && \
+	    ln -sf libmupdate-$$library.so.$(SOVERSION) $(D)$(LIBDIR)/libmupdate-$$library.so.$(SOMAJOR) && \
 	    ln -sf libmupdate-$$library.so.$(SOMAJOR) $(D)$(LIBDIR)/libmupdate-$$library.so && \
 	    install -m 644 $(BUILD)/libmupdate-$$library.pc $(D)$(LIBDIR)/pkgconfig || exit 1; \
 	done
