@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "tools/mupdatectl/command.h"
+
+static const struct ctl_command *const commands[] = {
+    &ctl_find_command,     &ctl_list_command,       &ctl_watch_command,  &ctl_reserve_command,
+    &ctl_activate_command, &ctl_deactivate_command, &ctl_delete_command, &ctl_ping_command,
+};
+#define COMMANDS (sizeof commands / sizeof *commands)
+
+static const char shared_help[] =
+    "\n"
+    "Options of all commands, before or behind the command's name:\n"
+    "  -h, --host HOST[:PORT]     the server: name, address, [::1]:3905 or unix:/path\n"
+    "                             (default localhost, port 3905)\n"
+    "  -u, --user USER            who logs in (default: your own login name)\n"
+    "      --authorize USER       act as this user instead\n"
+    "      --password-file FILE   the password is its first line; only you may read it.\n"
+    "                             Without this option you are asked on the terminal\n"
+    "  -m, --mechanism NAME       SASL mechanism (default: the strongest)\n"
+    "      --tls WHEN             require, try (if the server offers it; the default) or never\n"
+    "      --ca FILE              CA certificates to check the server's with\n"
+    "                             (default: the system's)\n"
+    "      --accept-any-certificate\n"
+    "                             do not check the server's certificate\n"
+    "      --compress             compress if the server offers it\n"
+    "      --timeout SECONDS      longest wait for each answer (default 30)\n"
+    "      --json                 output as JSON, one object a line\n"
+    "      --help, --version\n"
+    "\n"
+    "The exit status is one of sysexits(3); mupdatectl(8) lists them.\n";
+
+const struct ctl_command *ctl_command_find(const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    return NULL;
+}
+
+int ctl_help(const struct ctl_command *command)
+{
+    size_t i;
+
+    if (command) {
+        printf("Usage: mupdatectl [OPTION ...] %s %s\n\n%s", command->name, command->arguments,
+               command->help);
+    } else {
+        printf("Usage: mupdatectl [OPTION ...] COMMAND [ARGUMENT ...]\n\n"
+               "Look into and change the mailbox list of a MUPDATE server.\n\nCommands:\n");
+        for (i = 0; i < COMMANDS; i++)
+            printf("  %-10s %-34s %s\n", commands[i]->name, commands[i]->arguments,
+                   commands[i]->summary);
+        printf("\nmupdatectl COMMAND --help tells more of each.\n");
+    }
+    fputs(shared_help, stdout);
+    return fflush(stdout) == 0 ? 0 : ctl_complain(EX_IOERR, "cannot write to standard output");
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tools/mupdatectl/output.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "tools/mupdatectl/command.h"
+
+const char *ctl_state_name(enum mupdate_state state)
+{
+    switch (state) {
+    case MUPDATE_ACTIVE:
+        return "active";
+    case MUPDATE_RESERVED:
+        return "reserved";
+    case MUPDATE_ABSENT:
+        break;
+    }
+    return "deleted";
+}
+
+static void write_escaped(FILE *file, struct mupdate_text text, unsigned char first)
+{
+    size_t i;
+
+    for (i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+
+        if (c < first || c > '~' || c == '\\')
+            fprintf(file, "\\x%02x", (unsigned)c);
+        else
+            putc(c, file);
+    }
+}
+
+void ctl_write_escaped(FILE *file, struct mupdate_text text)
+{
+    write_escaped(file, text, ' ');
+}
+
+/* id<TAB>rights<TAB>..., and no word that would look like two or none between blanks. */
+static bool acl_has_usual_form(struct mupdate_text acl)
+{
+    size_t tabs = 0;
+    size_t i;
+
+    for (i = 0; i < acl.len; i++) {
+        if (acl.data[i] == ' ' || (acl.data[i] == '\t' && (i == 0 || acl.data[i - 1] == '\t')))
+            return false;
+        if (acl.data[i] == '\t')
+            tabs++;
+    }
+    return acl.len > 0 && tabs % 2 == 0 && acl.data[acl.len - 1] == '\t';
+}
+
+static void write_acl(FILE *file, struct mupdate_text acl)
+{
+    size_t start = 0;
+    size_t i;
+
+    if (!acl_has_usual_form(acl)) {
+        /* A blank that is part of an ACL must not look like one between its words. */
+        write_escaped(file, acl, '!');
+        return;
+    }
+    for (i = 0; i < acl.len; i++) {
+        if (acl.data[i] != '\t')
+            continue;
+        write_escaped(file, (struct mupdate_text){acl.data + start, i - start}, '!');
+        start = i + 1;
+        if (start < acl.len)
+            putc(' ', file);
+    }
+}
+
+void ctl_write_row(FILE *file, const struct mupdate_row *row)
+{
+    fprintf(file, "%s\t", ctl_state_name(row->state));
+    ctl_write_escaped(file, row->name);
+    if (row->state != MUPDATE_ABSENT) {
+        putc('\t', file);
+        ctl_write_escaped(file, row->location);
+    }
+    if (row->state == MUPDATE_ACTIVE) {
+        putc('\t', file);
+        write_acl(file, row->acl);
+    }
+    putc('\n', file);
+}
+
+static json_t *base64(struct mupdate_text text)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t len = (text.len + 2) / 3 * 4;
+    char *encoded = malloc(len + 1);
+    char *to = encoded;
+    json_t *value;
+    size_t i;
+
+    if (!encoded)
+        return NULL;
+    for (i = 0; i < text.len; i += 3) {
+        unsigned bits = (unsigned)(unsigned char)text.data[i] << 16;
+
+        if (i + 1 < text.len)
+            bits |= (unsigned)(unsigned char)text.data[i + 1] << 8;
+        if (i + 2 < text.len)
+            bits |= (unsigned char)text.data[i + 2];
+        *to++ = digits[bits >> 18];
+        *to++ = digits[bits >> 12 & 63];
+        *to++ = i + 1 < text.len ? digits[bits >> 6 & 63] : '=';
+        *to++ = i + 2 < text.len ? digits[bits & 63] : '=';
+    }
+    value = json_stringn(encoded, len);
+    free(encoded);
+    return value;
+}
+
+bool ctl_json_set_text(json_t *object, const char *key, struct mupdate_text text)
+{
+    json_t *value = json_stringn(text.len ? text.data : "", text.len);
+    char other_key[32];
+
+    if (value)
+        return json_object_set_new(object, key, value) == 0;
+    /* The octets are not UTF-8. (If it was memory, that is found out now.) */
+    snprintf(other_key, sizeof other_key, "%s_base64", key);
+    return json_object_set_new(object, other_key, base64(text)) == 0;
+}
+
+json_t *ctl_row_json(const struct mupdate_row *row)
+{
+    json_t *object = json_object();
+
+    if (!object)
+        return NULL;
+    if (json_object_set_new(object, "state", json_string(ctl_state_name(row->state))) == 0 &&
+        ctl_json_set_text(object, "name", row->name) &&
+        (row->state == MUPDATE_ABSENT || ctl_json_set_text(object, "location", row->location)) &&
+        (row->state != MUPDATE_ACTIVE || ctl_json_set_text(object, "acl", row->acl)))
+        return object;
+    json_decref(object);
+    return NULL;
+}
+
+static int write_failed(int cause)
+{
+    if (cause == EPIPE)
+        return EX_IOERR;
+    return ctl_complain(EX_IOERR, "cannot write to standard output: %s",
+                        cause ? strerror(cause) : "unknown error");
+}
+
+int ctl_print_json(json_t *object)
+{
+    int result;
+
+    if (!object)
+        return ctl_complain(EX_OSERR, "out of memory");
+    errno = 0;
+    result = json_dumpf(object, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
+    json_decref(object);
+    putchar('\n');
+    if (ferror(stdout))
+        return write_failed(errno);
+    return result == 0 ? 0 : ctl_complain(EX_OSERR, "out of memory");
+}
+
+int ctl_print_row(bool json, const struct mupdate_row *row)
+{
+    if (json)
+        return ctl_print_json(ctl_row_json(row));
+    errno = 0;
+    ctl_write_row(stdout, row);
+    return ferror(stdout) ? write_failed(errno) : 0;
+}
+
+int ctl_flush(void)
+{
+    errno = 0;
+    return fflush(stdout) == 0 && !ferror(stdout) ? 0 : write_failed(errno);
+}

@@ -1,0 +1,47 @@
+/*
+ * Rows for people and for programs.
+ *
+ * For people: state, name, location and ACL, separated by tabs; octets that
+ * are not printable ASCII, and the backslash, as \xNN. An ACL of the usual
+ * form "id<TAB>rights<TAB>" shows its words separated by blanks.
+ *
+ * For programs: JSON objects with the members state, name, location and acl.
+ * Octets that are not UTF-8 cannot stand in JSON: such a value is given as base64, in a
+ * member called name_base64 (location_base64, acl_base64) instead.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef MUPDATECTL_OUTPUT_H
+#define MUPDATECTL_OUTPUT_H
+
+#include <jansson.h>
+#include <mupdate/types.h>
+#include <stdio.h>
+
+/* "active", "reserved" or "deleted". */
+const char *ctl_state_name(enum mupdate_state state);
+
+void ctl_write_escaped(FILE *file, struct mupdate_text text);
+
+/* One line for people. */
+void ctl_write_row(FILE *file, const struct mupdate_row *row);
+
+/* A new object of the row, or NULL when memory ran out. */
+json_t *ctl_row_json(const struct mupdate_row *row);
+
+/* Adds a text under key, or under key_base64; false when memory ran out. */
+bool ctl_json_set_text(json_t *object, const char *key, struct mupdate_text text);
+
+/* Print the row to standard output. Exit status. */
+int ctl_print_row(bool json, const struct mupdate_row *row);
+
+/* Print one object as a line and release it; NULL counts as out of memory. Exit status. */
+int ctl_print_json(json_t *object);
+
+/*
+ * Write out what is buffered. Exit status: EX_IOERR when anything so far could
+ * not be written; silently when the reader of a pipe went away.
+ */
+int ctl_flush(void);
+
+#endif
