@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "mupdated/store/private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <syslog.h>
+#include <unistd.h>
+
+static int path_of(const struct store *store, const char *name, char **path)
+{
+    return asprintf(path, "%s/%s", store->directory, name) < 0 ? ENOMEM : 0;
+}
+
+static enum store_result busy(struct store *store, struct store_error *error)
+{
+    char pid[24] = "";
+    ssize_t got = pread(store->lock_fd, pid, sizeof pid - 1, 0);
+    size_t digits;
+
+    if (got < 0)
+        got = 0;
+    pid[got] = '\0';
+    digits = strspn(pid, "0123456789");
+    pid[digits] = '\0';
+    (void)snprintf(error->reason, sizeof error->reason, "the directory is in use");
+    (void)snprintf(error->text, sizeof error->text,
+                   "store: %s: in use by %s%s: stop that one first, or give this one another "
+                   "directory",
+                   store->directory, digits ? "process " : "another process", pid);
+    error->again = false;
+    return STORE_BUSY;
+}
+
+enum store_result store_directory_lock(struct store *store, struct store_error *error)
+{
+    char *path;
+    char pid[24];
+    int len;
+    enum store_result result;
+
+    if (mkdir(store->directory, 0700) != 0 && errno != EEXIST) {
+        (void)store_fail(store, error, errno, "make the directory", NULL);
+        return STORE_BROKEN;
+    }
+    if (path_of(store, FORMAT_LOCK, &path) != 0)
+        return store_fail(store, error, ENOMEM, "lock", NULL);
+    store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    free(path);
+    if (store->lock_fd < 0) {
+        (void)store_fail(store, error, errno, "open " FORMAT_LOCK, NULL);
+        return STORE_BROKEN;
+    }
+    if (flock(store->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK) {
+            result = busy(store, error);
+        } else {
+            (void)store_fail(store, error, errno, "lock", NULL);
+            result = STORE_BROKEN;
+        }
+        close(store->lock_fd);
+        store->lock_fd = -1;
+        return result;
+    }
+
+    /* The pid only helps whoever is refused; the lock holds without it. */
+    len = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
+    if (ftruncate(store->lock_fd, 0) != 0 || pwrite(store->lock_fd, pid, (size_t)len, 0) != len)
+        store_log(store, LOG_NOTICE, "store: %s: cannot write the pid to " FORMAT_LOCK ": %s",
+                  store->directory, strerror(errno));
+    return STORE_OK;
+}
+
+void store_directory_unlock(struct store *store)
+{
+    if (store->lock_fd < 0)
+        return;
+    if (ftruncate(store->lock_fd, 0) != 0)
+        store_log(store, LOG_DEBUG, "store: %s: " FORMAT_LOCK " keeps an old pid: %s",
+                  store->directory, strerror(errno));
+    close(store->lock_fd);
+    store->lock_fd = -1;
+}
+
+int store_directory_sync(const struct store *store)
+{
+    int fd = open(store->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int code = 0;
+
+    if (fd < 0)
+        return errno;
+    /* Some file systems cannot sync a directory and say EINVAL. */
+    if (fsync(fd) != 0 && errno != EINVAL)
+        code = errno;
+    close(fd);
+    return code;
+}
+
+uint64_t store_free_bytes(const struct store *store)
+{
+    struct statvfs space;
+
+    if (statvfs(store->directory, &space) != 0)
+        return UINT64_MAX;
+    return (uint64_t)space.f_bavail * space.f_frsize;
+}
+
+static int ballast_make(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int code;
+
+    if (fd < 0)
+        return errno;
+    code = posix_fallocate(fd, 0, STORE_BALLAST_BYTES);
+    close(fd);
+    if (code != 0)
+        (void)unlink(path);
+    return code;
+}
+
+void store_ballast_keep(struct store *store)
+{
+    struct stat status;
+    char *path;
+    int code;
+
+    if (path_of(store, FORMAT_BALLAST, &path) != 0)
+        return;
+    if (stat(path, &status) == 0 && status.st_size == (off_t)STORE_BALLAST_BYTES) {
+        free(path);
+        return;
+    }
+    (void)unlink(path); /* a crash may have left half of one */
+    code = store_free_bytes(store) < STORE_FREE_FLOOR_BYTES + STORE_BALLAST_BYTES
+               ? ENOSPC
+               : ballast_make(path);
+    free(path);
+    if (code == 0) {
+        store->ballast_missing = false;
+    } else if (!store->ballast_missing) {
+        store->ballast_missing = true;
+        store_log(store, LOG_WARNING,
+                  "store: %s: cannot set %u MB aside for a recovery on a full disk: %s",
+                  store->directory, STORE_BALLAST_BYTES >> 20, strerror(code));
+    }
+}
+
+bool store_ballast_drop(struct store *store)
+{
+    char *path;
+    bool dropped;
+
+    if (path_of(store, FORMAT_BALLAST, &path) != 0)
+        return false;
+    dropped = unlink(path) == 0;
+    free(path);
+    return dropped;
+}

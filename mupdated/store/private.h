@@ -1,0 +1,156 @@
+/*
+ * What the files of the store share. Only they may include this.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef STORE_PRIVATE_H
+#define STORE_PRIVATE_H
+
+#include <db.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "mupdated/store/format.h"
+#include "mupdated/store/store.h"
+
+/* Below this many free bytes nothing is stored: the log and checkpoints need room to end well. */
+#define STORE_FREE_FLOOR_BYTES (32U << 20)
+
+/*
+ * A log file is made with its full size, and holes. Recovery fills the holes
+ * behind the end of the log with zeros, and then writes what no checkpoint has
+ * written yet. So much more than a log file is what a full disk must have.
+ */
+#define STORE_LOG_FILE_BYTES (16U << 20)
+#define STORE_BALLAST_BYTES (2 * STORE_LOG_FILE_BYTES)
+
+enum store_phase {
+    STORE_OPENING, /* failures are store_open()'s result */
+    STORE_RUNNING,
+    STORE_CLOSING,
+    STORE_DEAD,    /* options.panic was called */
+};
+
+struct store {
+    struct store_options options;
+    char *directory;
+    int lock_fd;
+    atomic_int phase; /* enum store_phase */
+    unsigned sync_failures; /* store_sync_failures() when it was opened */
+
+    DB_ENV *env;
+    DB *rows;
+    DB *changes;
+    DB *meta;
+
+    struct store_position position; /* of what is committed */
+
+    /* the batch */
+    DB_TXN *txn;
+    uint64_t puts;
+    bool batch_failed; /* the last one that put something */
+    struct format_record record;
+    void *found; /* where store_get() reads to */
+    u_int32_t found_size;
+
+    pthread_mutex_t checkpoint_lock;
+    bool checkpoint_failed; /* the last one */
+    bool ballast_missing; /* and that was logged */
+};
+
+/* --- error.c --- */
+
+/* Have Berkeley DB report to this store, and watch its calls of fdatasync(). Before env->open(). */
+void store_watch(struct store *store);
+
+/* Failed fdatasync() calls of this process so far. */
+unsigned store_sync_failures(void);
+
+/*
+ * A new operation begins in this thread: forget what Berkeley DB said so far,
+ * so that the next error is not explained with it. If the last operation of this
+ * kind failed, log nothing of what it says now: it would be the same, at each attempt.
+ */
+void store_forget_words(bool failed_before);
+
+/* True if Berkeley DB said in this thread, since store_forget_words(), that the disk is full. */
+bool store_words_say_full(void);
+
+/*
+ * Fill *error: "store: DIRECTORY: doing NAME: reason (Berkeley DB's own words)".
+ * name may be NULL. Returns what code (a Berkeley DB or errno code) amounts to:
+ * STORE_REFUSED if the store can go on, STORE_BROKEN if not.
+ */
+enum store_result store_fail(struct store *store, struct store_error *error, int code,
+                             const char *doing, const struct mupdate_text *name);
+
+/* The same for a record that cannot be right. Returns STORE_BROKEN. */
+enum store_result store_damaged(struct store *store, struct store_error *error,
+                                const char *database, struct mupdate_text key, const char *wrong);
+enum store_result store_damaged_change(struct store *store, struct store_error *error,
+                                       uint64_t sequence, const char *wrong);
+
+/* The store is broken for good: tell options.panic, once. Nothing happens before it is open. */
+void store_die(struct store *store, const char *text);
+
+void store_log(const struct store *store, int level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* A key for a message: unprintable octets as \xNN, cut when long. Returns out. */
+const char *store_quote(struct mupdate_text text, char *out, size_t size);
+
+/* --- environment.c --- */
+
+/* Create, set up and open store->env, with recovery. After a failure it is to be closed too. */
+enum store_result store_environment_open(struct store *store, struct store_error *error);
+
+/* --- identity.c --- */
+
+/* Write a new history id, the first term and the format into meta.db. */
+enum store_result store_identity_write(struct store *store, DB_TXN *txn,
+                                       struct store_error *error);
+
+/* Read them into store->position. STORE_NEWER if the format is. */
+enum store_result store_identity_read(struct store *store, DB_TXN *txn,
+                                      struct store_error *error);
+
+/* --- directory.c --- */
+
+/* Make the directory when it is missing and lock it. */
+enum store_result store_directory_lock(struct store *store, struct store_error *error);
+void store_directory_unlock(struct store *store);
+
+/* Make what was created in the directory survive a crash of the machine. */
+int store_directory_sync(const struct store *store);
+
+/* Free bytes that this process may use; UINT64_MAX when that cannot be told. */
+uint64_t store_free_bytes(const struct store *store);
+
+/* Reserve the ballast when there is room for it and it is not there. */
+void store_ballast_keep(struct store *store);
+
+/* Give the ballast up. False: there was none. */
+bool store_ballast_drop(struct store *store);
+
+/* --- descriptors.c --- */
+
+/* Have Berkeley DB open files with the descriptors that are kept aside when there are no others. */
+void store_spares_use(void);
+
+/* Take those that are missing, as far as there are any. Any thread. */
+void store_spares_keep(void);
+void store_spares_drop(void);
+
+/* --- scan.c --- */
+
+/* A key or value to hand to Berkeley DB. */
+DBT store_dbt(const void *data, size_t len);
+
+/*
+ * Read one record into *memory, which grows as needed. Returns Berkeley DB's
+ * code; *len is the record's length when it is 0.
+ */
+int store_read(DB *db, DB_TXN *txn, const void *key, size_t key_len, u_int32_t flags, void **memory,
+               u_int32_t *size, size_t *len);
+
+#endif

@@ -1,0 +1,141 @@
+/*
+ * The table on disk, in Berkeley DB: rows, and the log of changes with dense
+ * sequence numbers. The only home of <db.h>; nothing of it shows here.
+ *
+ * One thread (the writer) uses the batch functions and store_trim(); any thread
+ * may call store_checkpoint(). Rows are read at start-up, before the writer starts.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "mupdated/table/row.h"
+
+#define STORE_HISTORY_BYTES 16
+
+struct store;
+
+struct store_options {
+    const char *directory; /* made, mode 0700, when its parent exists */
+    uint64_t cache_bytes;
+    /* level: <syslog.h>. Called in any thread that calls the store; must not call the store. */
+    void (*log)(void *context, int level, const char *text);
+    /*
+     * The store is broken for good (Berkeley DB panicked): called once, from the
+     * thread that noticed. It must end the process without another call to the store.
+     */
+    void (*panic)(void *context, const char *text);
+    void *context;
+};
+
+enum store_result {
+    STORE_OK,
+    STORE_ABSENT,    /* store_get(): no such row */
+    STORE_REFUSED,   /* nothing was stored and the store goes on, e.g. disk full */
+    STORE_UNCERTAIN, /* the batch may or may not be stored: say nothing to the client */
+    STORE_BUSY,      /* store_open(): another process has the directory */
+    STORE_NEWER,     /* store_open(): written by a newer format */
+    STORE_BROKEN,    /* cannot be used; the operator must act */
+};
+
+struct store_error {
+    char text[512];   /* what was done, to which file, what went wrong, what to do */
+    char reason[128]; /* what went wrong, alone: names no file, fit for a client */
+    bool again;       /* with STORE_REFUSED: the same batch may well be stored if tried at once */
+};
+
+/* Who and where this table is: a position is (history, term, sequence). */
+struct store_position {
+    unsigned char history[STORE_HISTORY_BYTES]; /* made when the table was made */
+    uint64_t term;                              /* 1 for the first master */
+    uint64_t first; /* oldest change in the log; last + 1 when it is empty */
+    uint64_t last;  /* newest change; 0 for a new table */
+};
+
+/*
+ * Open or make, with recovery. STORE_OK, or STORE_BUSY, STORE_NEWER or
+ * STORE_BROKEN with *error filled and *store NULL. Only one store may be open in
+ * a directory, in this process and in all others. *options is copied.
+ */
+enum store_result store_open(struct store **store, const struct store_options *options,
+                             struct store_error *error);
+
+/* Flush, checkpoint and close. No other call may be under way. */
+void store_close(struct store *store);
+
+/* For the writer's thread, or before the writer starts. */
+void store_position(const struct store *store, struct store_position *position);
+
+/*
+ * Read all rows, in octet order of their names, or all changes from a sequence
+ * on, in order. The callback returns false to stop; the call then returns
+ * STORE_REFUSED. Texts are valid during the callback.
+ */
+typedef bool store_row(void *context, const struct row *row);
+typedef bool store_change(void *context, const struct change *change);
+enum store_result store_rows(struct store *store, store_row *callback, void *context,
+                             struct store_error *error);
+enum store_result store_changes(struct store *store, uint64_t from, store_change *callback,
+                                void *context, struct store_error *error);
+
+/*
+ * A batch: one transaction. After an error of _begin, _get or _put the batch is
+ * aborted already and nothing of it is stored: STORE_REFUSED (full disk, out of
+ * memory or descriptors, deadlock: the next batch may succeed) or STORE_BROKEN
+ * (options.panic was called).
+ */
+enum store_result store_begin(struct store *store, struct store_error *error);
+
+/* The row as the batch sees it; *row is valid until the next call of the batch. */
+enum store_result store_get(struct store *store, struct mupdate_text name, struct row *row,
+                            struct store_error *error);
+
+/*
+ * Store what change->now says (absent: delete the row) and its change record.
+ * The store gives the change its sequence and term and writes them into *change.
+ * The change may hold texts of the last store_get(). Refused while less than
+ * 32 MB are free on the disk. So is deleting a row
+ * that is not there.
+ */
+enum store_result store_put(struct store *store, struct change *change, struct store_error *error);
+
+/*
+ * Make the batch durable. STORE_OK: it is on disk. STORE_REFUSED: nothing of it is
+ * and nothing will be. STORE_UNCERTAIN: options.panic was called. A batch without
+ * a _put costs nothing.
+ */
+enum store_result store_commit(struct store *store, struct store_error *error);
+
+/* Does nothing when there is no batch. */
+void store_abort(struct store *store);
+
+/*
+ * Drop the oldest changes until the log holds at most keep, a bounded number per
+ * call. *more is set when there is more to drop. The last change always stays.
+ */
+enum store_result store_trim(struct store *store, uint64_t keep, bool *more,
+                             struct store_error *error);
+
+/* Bound what recovery has to read, and drop Berkeley DB's own logs that it needs no more. */
+enum store_result store_checkpoint(struct store *store, struct store_error *error);
+
+struct store_counts {
+    uint64_t rows;
+    uint64_t changes;
+};
+
+/*
+ * Read everything and see that the log of changes agrees with the rows: all
+ * records can be read; no sequence number between first and last is missing;
+ * terms and times never go back; each change starts from what the one before
+ * it on the same name left; each row is what the newest change of its name
+ * made it, and a name whose newest change deleted it has no row. STORE_OK with
+ * *counts filled, or STORE_BROKEN with the first thing that is wrong.
+ *
+ * Needs memory for all names in the log. No batch may be under way.
+ */
+enum store_result store_check(struct store *store, struct store_counts *counts,
+                              struct store_error *error);
+
+#endif

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "fixture.h"
+#include "mupdated/store/format.h"
+#include "raw.h"
+
+#include <string.h>
+
+/* user.a moved, user.b deleted, user.c there, user.d made, deleted and made again. */
+static void store_example(struct store_fixture *fixture)
+{
+    store_fixture_store(fixture, "user.a", "be1!p", "a lrs");
+    store_fixture_store(fixture, "user.b", "be1!p", "b lrs");
+    store_fixture_store(fixture, "user.c", "be1!p", "c lrs");
+    store_fixture_store(fixture, "user.a", "be2!p", "a lrs");
+    store_fixture_store(fixture, "user.b", NULL, NULL);
+    store_fixture_store(fixture, "user.d", "be1!p", "d lrs");
+    store_fixture_store(fixture, "user.d", NULL, NULL);
+    store_fixture_store(fixture, "user.d", "be1!p", "d lrs");
+}
+
+static void assert_check_says(struct store_fixture *fixture, const char *text)
+{
+    struct store_counts counts;
+
+    store_fixture_open(fixture);
+    assert_int_equal(store_check(fixture->store, &counts, &fixture->error), STORE_BROKEN);
+    if (!strstr(fixture->error.text, text))
+        fail_msg("\"%s\" does not say \"%s\"", fixture->error.text, text);
+}
+
+static void put_row(struct store_fixture *fixture, const char *name, uint64_t sequence,
+                    const char *location)
+{
+    struct row row = {.mupdate = {.state = MUPDATE_ACTIVE,
+                                  .location = text_of(location),
+                                  .acl = text_of("a lrs")},
+                      .sequence = sequence,
+                      .time_us = 1,
+                      .who = text_of("backend1")};
+    struct format_record record = {0};
+
+    assert_int_equal(format_encode_row(&record, &row), FORMAT_OK);
+    raw_put(fixture->directory, FORMAT_ROWS, name, strlen(name), record.data, record.len);
+    format_record_free(&record);
+}
+
+static void a_sound_table_passes(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct store_counts counts;
+
+    store_example(fixture);
+    store_fixture_check(fixture, &counts);
+    assert_int_equal(counts.rows, 3);
+    assert_int_equal(counts.changes, 8);
+}
+
+static void a_trimmed_table_passes_at_every_length_of_its_log(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct store_counts counts;
+    bool more;
+
+    store_example(fixture);
+    for (uint64_t keep = 8; keep >= 1; keep--) {
+        assert_int_equal(store_trim(fixture->store, keep, &more, &fixture->error), STORE_OK);
+        store_fixture_check(fixture, &counts);
+        assert_int_equal(counts.rows, 3);
+        assert_int_equal(counts.changes, keep);
+    }
+}
+
+static void a_lost_row_is_found(void **state)
+{
+    struct store_fixture *fixture = *state;
+
+    store_example(fixture);
+    store_fixture_close(fixture);
+    raw_put(fixture->directory, FORMAT_ROWS, "user.c", 6, NULL, 0);
+    assert_check_says(fixture, "rows.db lacks 1 rows");
+}
+
+static void a_row_that_came_back_is_found(void **state)
+{
+    struct store_fixture *fixture = *state;
+
+    store_example(fixture);
+    store_fixture_close(fixture);
+    put_row(fixture, "user.b", 2, "be1!p");
+    assert_check_says(fixture, "user.b is damaged: its newest change deleted it");
+}
+
+static void a_row_that_stayed_behind_is_found(void **state)
+{
+    struct store_fixture *fixture = *state;
+
+    store_example(fixture);
+    store_fixture_close(fixture);
+    put_row(fixture, "user.a", 1, "be1!p");
+    assert_check_says(fixture, "user.a is damaged: it is not from the newest change");
+}
+
+static void a_row_that_differs_from_its_change_is_found(void **state)
+{
+    struct store_fixture *fixture = *state;
+
+    store_example(fixture);
+    store_fixture_close(fixture);
+    put_row(fixture, "user.a", 4, "be3!p");
+    assert_check_says(fixture, "user.a is damaged: it is not what its newest change made it");
+}
+
+static void a_row_that_no_change_made_is_found(void **state)
+{
+    struct store_fixture *fixture = *state;
+
+    store_example(fixture);
+    store_fixture_close(fixture);
+    put_row(fixture, "user.x", 3, "be3!p");
+    assert_check_says(fixture, "user.x is damaged: the change that made it is of another name");
+}
+
+static void a_row_from_the_future_is_found(void **state)
+{
+    struct store_fixture *fixture = *state;
+
+    store_example(fixture);
+    store_fixture_close(fixture);
+    put_row(fixture, "user.a", 9, "be3!p");
+    assert_check_says(fixture, "user.a is damaged: its sequence number is not in the log");
+}
+
+static void a_change_that_does_not_follow_from_the_one_before_is_found(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct change change;
+    struct format_record record = {0};
+    unsigned char key[8];
+    unsigned char octets[256];
+    size_t len;
+
+    store_example(fixture);
+    store_fixture_close(fixture);
+    len = raw_get(fixture->directory, FORMAT_CHANGES, raw_sequence(4, key), 8, octets,
+                  sizeof octets);
+    assert_null(format_decode_change(octets, len, &change));
+    change.old_location = text_of("be9!p");
+    assert_int_equal(format_encode_change(&record, &change), FORMAT_OK);
+    raw_put(fixture->directory, FORMAT_CHANGES, key, 8, record.data, record.len);
+    format_record_free(&record);
+    assert_check_says(fixture, "4 is damaged: it does not start from what the change before it");
+}
+
+static void a_lost_change_is_found(void **state)
+{
+    struct store_fixture *fixture = *state;
+    unsigned char key[8];
+
+    store_example(fixture);
+    store_fixture_close(fixture);
+    raw_put(fixture->directory, FORMAT_CHANGES, raw_sequence(7, key), 8, NULL, 0);
+    assert_check_says(fixture, "changes.db: the record of 7 is damaged: it is missing");
+}
+
+int main(void)
+{
+#define TEST(name)                                                                                 \
+    cmocka_unit_test_setup_teardown(name, store_fixture_setup, store_fixture_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_sound_table_passes),
+        TEST(a_trimmed_table_passes_at_every_length_of_its_log),
+        TEST(a_lost_row_is_found),
+        TEST(a_row_that_came_back_is_found),
+        TEST(a_row_that_stayed_behind_is_found),
+        TEST(a_row_that_differs_from_its_change_is_found),
+        TEST(a_row_that_no_change_made_is_found),
+        TEST(a_row_from_the_future_is_found),
+        TEST(a_change_that_does_not_follow_from_the_one_before_is_found),
+        TEST(a_lost_change_is_found),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
