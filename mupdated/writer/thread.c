@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <syslog.h>
+
+#include "mupdated/writer/private.h"
+
+/* Trimming starts when the log is so much too long, so that it is not done for every batch. */
+#define TRIM_SLACK 1000
+
+static void say(const struct writer *writer, int level, const char *text)
+{
+    if (writer->log)
+        writer->log(writer->log_context, level, text);
+}
+
+static size_t request_bytes(const struct writer_request *request)
+{
+    return request->rule.name.len + request->rule.location.len + request->rule.acl.len +
+           request->who.len;
+}
+
+/* Take the next batch off the queue; NULL when it is empty. Call with the lock held. */
+static struct writer_request *take_batch(struct writer *writer, struct writer_request **last)
+{
+    struct writer_request *first = writer->queue.head;
+    size_t bytes;
+    size_t count = 1;
+
+    if (!first)
+        return NULL;
+    *last = first;
+    bytes = request_bytes(first);
+    while ((*last)->next && count < WRITER_BATCH) {
+        bytes += request_bytes((*last)->next);
+        if (bytes > WRITER_BATCH_BYTES)
+            break;
+        *last = (*last)->next;
+        count++;
+    }
+    writer->queue.head = (*last)->next;
+    if (!writer->queue.head)
+        writer->queue.tail = &writer->queue.head;
+    (*last)->next = NULL;
+    return first;
+}
+
+static bool log_is_long(const struct writer *writer, uint64_t keep)
+{
+    struct store_position position;
+
+    store_position(writer->store, &position);
+    return writer->decide.state != DECIDE_UNCERTAIN &&
+           position.last + 1 - position.first > keep + TRIM_SLACK;
+}
+
+/* Drop some changes; true when there are more to drop. */
+static bool trim(struct writer *writer, uint64_t keep)
+{
+    struct store_error error;
+    bool more = false;
+    enum store_result result = store_trim(writer->store, keep, &more, &error);
+
+    if (result == STORE_OK) {
+        writer->trim_failing = false;
+        return more;
+    }
+    if (!writer->trim_failing)
+        say(writer, LOG_WARNING, error.text);
+    writer->trim_failing = true;
+    if (result != STORE_REFUSED)
+        writer->decide.state = DECIDE_UNCERTAIN;
+    return false;
+}
+
+static void hand_back(struct writer *writer, struct writer_request *first,
+                      struct writer_request *last)
+{
+    struct store_position position;
+
+    store_position(writer->store, &position);
+    uv_mutex_lock(&writer->lock);
+    writer_queue_append(&writer->decided, first, last);
+    writer->first = position.first;
+    uv_mutex_unlock(&writer->lock);
+    (void)uv_async_send(&writer->async);
+}
+
+static void end_checkpoints(struct writer *writer)
+{
+    struct store_error error;
+
+    uv_mutex_lock(&writer->lock);
+    writer->checkpoints_end = true;
+    uv_cond_signal(&writer->checkpoint);
+    uv_mutex_unlock(&writer->lock);
+    (void)uv_thread_join(&writer->checkpoint_thread);
+    if (writer->decide.state != DECIDE_UNCERTAIN &&
+        store_checkpoint(writer->store, &error) != STORE_OK)
+        say(writer, LOG_WARNING, error.text);
+}
+
+void writer_thread(void *argument)
+{
+    struct writer *writer = argument;
+    struct writer_request *first;
+    struct writer_request *last = NULL;
+    bool trimming = false;
+    bool paused = false;
+    uint64_t keep;
+
+    for (;;) {
+        uv_mutex_lock(&writer->lock);
+        for (;;) {
+            keep = writer->log_changes;
+            /* Looked at under the lock, so that a wake-up for a shorter log is not missed. */
+            trimming = trimming || (!paused && log_is_long(writer, keep));
+            if (writer->queue.head || trimming || writer->state != WRITER_RUNNING)
+                break;
+            uv_cond_wait(&writer->work, &writer->lock);
+        }
+        first = take_batch(writer, &last);
+        if (!first && writer->state != WRITER_RUNNING)
+            break;
+        uv_mutex_unlock(&writer->lock);
+
+        if (first) {
+            decide_batch(&writer->decide, first);
+            hand_back(writer, first, last);
+            paused = false;
+        }
+        if (trimming) {
+            trimming = trim(writer, keep);
+            paused = writer->trim_failing; /* until the next batch */
+        }
+    }
+    uv_mutex_unlock(&writer->lock);
+
+    end_checkpoints(writer);
+    uv_mutex_lock(&writer->lock);
+    writer->state = WRITER_FINISHED;
+    uv_mutex_unlock(&writer->lock);
+    (void)uv_async_send(&writer->async);
+}
+
+void writer_checkpoint_thread(void *argument)
+{
+    struct writer *writer = argument;
+    struct store_error error;
+    bool failing = false;
+    bool failed;
+    uint64_t due = uv_hrtime() + writer->checkpoint_interval_ns;
+    uint64_t now;
+
+    uv_mutex_lock(&writer->lock);
+    while (!writer->checkpoints_end) {
+        now = uv_hrtime();
+        if (now < due) {
+            (void)uv_cond_timedwait(&writer->checkpoint, &writer->lock, due - now);
+            continue;
+        }
+        uv_mutex_unlock(&writer->lock);
+        failed = store_checkpoint(writer->store, &error) != STORE_OK;
+        if (failed && !failing)
+            say(writer, LOG_WARNING, error.text);
+        else if (failing && !failed)
+            say(writer, LOG_NOTICE, "writer: checkpoints work again");
+        failing = failed;
+        due = uv_hrtime() + writer->checkpoint_interval_ns;
+        uv_mutex_lock(&writer->lock);
+    }
+    uv_mutex_unlock(&writer->lock);
+}
