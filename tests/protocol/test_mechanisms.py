@@ -1,0 +1,121 @@
+"""SASL mechanisms with Cyrus-SASL on the client's side too, in mupdatectl, with and without layers.
+
+SPDX-License-Identifier: BSD-3-Clause
+"""
+
+import subprocess
+
+import pytest
+
+from mupdated import CTL, PASSWORD, PATIENCE_S, USER, USERS, row
+
+MECHANISMS = ["PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"]
+
+# Wide enough for some hundred frames of a security layer.
+ACL = "anna\tlrswipkxtecda\t" * 3000
+
+
+class Ctl:
+    """mupdatectl with a server and a user."""
+
+    def __init__(self, daemon, directory, password=PASSWORD, user=USER):
+        self.daemon, self.user = daemon, user
+        self.password_file = directory / "password"
+        self.password_file.write_text(password + "\n")
+        self.password_file.chmod(0o600)
+
+    def __call__(self, *arguments):
+        return subprocess.run(
+            [CTL, "-h", f"127.0.0.1:{self.daemon.port}", "-u", self.user, "--password-file",
+             self.password_file, *arguments],
+            capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+
+
+@pytest.fixture(scope="module")
+def offering(tmp_path_factory, certificate):
+    """Masters that offer all mechanisms, and differ in the protection they allow."""
+    import mupdated
+    made = mupdated.Daemons(tmp_path_factory.mktemp("offering"))
+    daemons = {}
+
+    def one(**settings):
+        key = str(sorted(settings.items()))
+        if key not in daemons:
+            daemons[key] = made.start(sasl_mech_list=" ".join(MECHANISMS), **certificate,
+                                      **settings)
+        return daemons[key]
+
+    yield one
+    made.end()
+
+
+def works(ctl, daemon, name, *options):
+    """A change and a long answer through whatever the options bring."""
+    location = f"{name}.test!p"
+    with daemon.client() as client:
+        client.set_many([("ACTIVATE", f"{name}.{number}", location, ACL) for number in range(20)])
+        done = ctl(*options, "reserve", name, location)
+        assert done.returncode == 0, done.stderr
+        assert client.find(name) == row("RESERVE", name, location)
+    done = ctl(*options, "--json", "list", "--location", location)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 21 and sum("lrswipkxtecda" in line for line in lines) == 20
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+@pytest.mark.parametrize("tls", ["never", "require"])
+@pytest.mark.parametrize("compress", [[], ["--compress"]])
+def test_every_mechanism_logs_in_and_works(offering, tmp_path, name, mechanism, tls, compress):
+    daemon = offering()
+    works(Ctl(daemon, tmp_path), daemon, name, "--tls", tls, "--accept-any-certificate",
+          "-m", mechanism, *compress)
+    daemon.wait_for_log(f"login: .* user=murder mechanism={mechanism}"
+                        + ("$" if tls == "never" else " tls=TLSv1"))
+
+
+@pytest.mark.parametrize("maximum", [0, 1, 128, 256])
+@pytest.mark.parametrize("compress", [[], ["--compress"]])
+def test_digest_md5_works_with_each_strength_of_its_layer(offering, tmp_path, name, maximum,
+                                                          compress):
+    daemon = offering(sasl_maximum_layer=maximum)
+    works(Ctl(daemon, tmp_path), daemon, name, "--tls", "never", "-m", "DIGEST-MD5", *compress)
+
+
+def test_a_minimum_of_protection_leaves_only_mechanisms_that_bring_it(offering, tmp_path, name):
+    daemon = offering(sasl_minimum_layer=1, allowplaintext="no")
+    with daemon.connect() as client:
+        assert client.capabilities[0] == b'* AUTH "DIGEST-MD5"'
+    with daemon.connect() as client:
+        assert client.command('AUTHENTICATE "SCRAM-SHA-256" {12+}\r\nbiwsbj1hLHI9')[1] == "NO"
+    ctl = Ctl(daemon, tmp_path)
+    done = ctl("--tls", "never", "reserve", name, "a!b")
+    assert done.returncode == 0, done.stderr
+    done = ctl("--tls", "require", "--accept-any-certificate", "-m", "PLAIN", "find", name)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_a_wrong_password_and_an_unknown_user_are_the_same(offering, tmp_path, mechanism):
+    daemon = offering()
+    said = set()
+    for user, password in ((USER, "wrong"), ("nobody", PASSWORD)):
+        done = Ctl(daemon, tmp_path, password, user)("--tls", "never", "-m", mechanism, "ping")
+        assert done.returncode == 77, done.stderr
+        said.add(done.stderr.replace(user, "USER"))
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_a_user_who_is_no_admin_is_told_so(offering, tmp_path, mechanism):
+    ctl = Ctl(offering(), tmp_path, USERS["guest"], "guest")
+    done = ctl("--tls", "never", "-m", mechanism, "ping")
+    assert done.returncode == 77 and "this user has no right" in done.stderr
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "DIGEST-MD5", "SCRAM-SHA-256"])
+def test_an_admin_may_act_as_another_admin(start, tmp_path, name, mechanism):
+    daemon = start(admins=f"{USER} keeper", sasl_mech_list=mechanism)
+    done = Ctl(daemon, tmp_path)("--tls", "never", "--authorize", "keeper", "reserve", name, "a!b")
+    assert done.returncode == 0, done.stderr
+    daemon.wait_for_log(f"login: .* user=keeper mechanism={mechanism}")
