@@ -163,6 +163,7 @@ check-valgrind:
 
 # For sanitizer builds: the unit tests, and the protocol tests on a daemon that
 # is built like them.
+check-protocol: export TSAN_OPTIONS := suppressions=$(CURDIR)/tests/support/tsan.supp
 check-protocol:
 	tools/need-packages $(CI_PACKAGES)
 	$(MAKE) all unit-programs
