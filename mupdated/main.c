@@ -162,16 +162,10 @@ static void on_reload_signal(uv_signal_t *signal, int number)
     sd_notify(0, "READY=1");
 }
 
-static int serve(struct process *process, const struct config *config)
+static void catch_signals(struct process *process)
 {
     static const int numbers[3] = {SIGTERM, SIGINT, SIGHUP};
-    int code;
 
-    if (uv_loop_init(&process->loop) != 0)
-        return EX_OSERR;
-    code = master_start(&process->master, &process->loop, config);
-    if (code != EX_OK)
-        return code;
     for (size_t i = 0; i < 3; i++) {
         process->signals[i].data = process;
         uv_signal_init(&process->loop, &process->signals[i]);
@@ -179,8 +173,25 @@ static int serve(struct process *process, const struct config *config)
                         numbers[i] == SIGHUP ? on_reload_signal : on_stop_signal, numbers[i]);
         uv_unref((uv_handle_t *)&process->signals[i]);
     }
-    log_notice("ready: version=%s server=%s", MUPDATED_VERSION, config->servername);
-    sd_notify(0, "READY=1");
+}
+
+static int serve(struct process *process, const struct config *config)
+{
+    int code;
+
+    if (uv_loop_init(&process->loop) != 0)
+        return EX_OSERR;
+    code = master_start(&process->master, &process->loop, config);
+    if (code == EX_OK) {
+        catch_signals(process);
+        log_notice("ready: version=%s server=%s", MUPDATED_VERSION, config->servername);
+        sd_notify(0, "READY=1");
+    } else if (process->master.store) {
+        /* The writer may run already: the database is closed in good order all the same. */
+        master_stop(&process->master, on_stopped, process);
+    } else {
+        return code;
+    }
     uv_run(&process->loop, UV_RUN_DEFAULT);
 
     /*
@@ -190,15 +201,15 @@ static int serve(struct process *process, const struct config *config)
      */
     for (int i = 0; i < 100 && uv_run(&process->loop, UV_RUN_NOWAIT); i++)
         usleep(1000);
-    if (!uv_loop_alive(&process->loop)) {
-        master_close(&process->master);
-    } else {
+    if (uv_loop_alive(&process->loop))
         store_close(process->master.store);
+    else
+        master_close(&process->master);
+    if (code == EX_OK)
         log_notice("stopped");
-        _exit(EX_OK);
-    }
-    log_notice("stopped");
-    return EX_OK;
+    if (uv_loop_alive(&process->loop))
+        _exit(code);
+    return code;
 }
 
 static void log_store(void *context, int level, const char *text)

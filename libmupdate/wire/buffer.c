@@ -38,7 +38,8 @@ uint8_t *buffer_reserve(struct buffer *buffer, size_t len)
         size_t size = buffer->size < 256 ? 256 : buffer->size;
         uint8_t *data;
 
-        while (size - held < len) {
+        /* With as much room as is held, so that the next move is that far away. */
+        while (size - held < len || size / 2 < held) {
             if (size > SIZE_MAX / 2) {
                 buffer->failed = true;
                 return NULL;

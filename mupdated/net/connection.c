@@ -218,11 +218,12 @@ static size_t try_write(struct connection *connection, const uint8_t *data, size
 
 static int write_later(struct connection *connection)
 {
+    struct buffer sent = connection->writing; /* empty, but it may keep memory for the next */
     uv_buf_t buf;
     int error;
 
     connection->writing = connection->raw;
-    buffer_init(&connection->raw);
+    connection->raw = sent;
     buf = uv_buf_init((char *)buffer_bytes(&connection->writing),
                       (unsigned)buffer_len(&connection->writing));
     connection->write.data = connection;
@@ -498,6 +499,7 @@ static enum taken take_commands(struct connection *connection)
             if (layer_stack_pending(&connection->layers)) {
                 if (!receive(connection, NULL, 0))
                     return TAKEN_ALL;
+                events += SLICE_EVENTS / 8; /* a small input may unpack to a long nothing */
             } else if (buffer_len(&connection->plain) == 0 || (taken == 0 && was_full)) {
                 return TAKEN_ALL;
             }
@@ -564,7 +566,8 @@ void connection_run(struct connection *connection)
             linger(connection);
         return;
     }
-    if (taken != TAKEN_MORE && is_finished(connection)) {
+    /* With output to send, blocked means that commands wait for room, and are still due. */
+    if (taken != TAKEN_MORE && !(taken == TAKEN_BLOCKED && had_output) && is_finished(connection)) {
         connection_drain(connection, "the client ended the connection");
         return;
     }
@@ -590,7 +593,10 @@ void connection_endpoint(struct connection *connection, struct sasl_endpoint *en
         .remote = connection->remote[0] ? connection->remote : NULL,
         .plaintext = config->allowplaintext || tls,
         .minimum_bits = (unsigned)config->sasl_minimum_layer,
-        .maximum_bits = (unsigned)config->sasl_maximum_layer,
+        /* A security layer belongs below compression that already runs: none is offered then. */
+        .maximum_bits = layer_stack_get(&connection->layers, LAYER_DEFLATE)
+                            ? 0
+                            : (unsigned)config->sasl_maximum_layer,
     };
     if (tls) {
         endpoint->external_bits = tls_layer_bits(tls);
