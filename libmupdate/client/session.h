@@ -21,6 +21,7 @@
 
 /* Mechanisms that are kept; more than any SASL library has. */
 #define CLIENT_MECHANISMS 64
+#define CLIENT_MECHANISM_BYTES 20
 
 enum client_state {
     CLIENT_GREETING,       /* the banner is not complete */

@@ -43,6 +43,9 @@ static void add_mechanisms(struct mupdate_client *client)
 
         if (banner->shown.mechanism_count == CLIENT_MECHANISMS)
             return;
+        /* RFC 4422, section 3.1: a longer name is none, and is not worth its memory. */
+        if (client->items[i].len > CLIENT_MECHANISM_BYTES)
+            continue;
         name = copy(client, i);
         if (!name)
             return;

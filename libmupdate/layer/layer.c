@@ -22,16 +22,6 @@ void layer_stack_close(struct layer_stack *stack)
     layer_stack_init(stack);
 }
 
-bool layer_stack_push(struct layer_stack *stack, struct layer *layer)
-{
-    enum layer_kind kind = layer->ops->kind;
-
-    if (stack->layers[kind])
-        return false;
-    stack->layers[kind] = layer;
-    return true;
-}
-
 struct layer *layer_stack_get(const struct layer_stack *stack, enum layer_kind kind)
 {
     return stack->layers[kind];
@@ -45,6 +35,16 @@ static int layer_above(const struct layer_stack *stack, int kind)
             break;
     }
     return kind;
+}
+
+bool layer_stack_push(struct layer_stack *stack, struct layer *layer)
+{
+    enum layer_kind kind = layer->ops->kind;
+
+    if (stack->layers[kind] || layer_above(stack, (int)kind) != LAYER_KINDS)
+        return false;
+    stack->layers[kind] = layer;
+    return true;
 }
 
 /* The next layer below kind, or -1 for the socket. */

@@ -79,7 +79,8 @@ void layer_stack_close(struct layer_stack *stack);
 
 /*
  * Add a layer, which the stack then owns. False when the stack has one of its
- * kind; the layer is then still the caller's.
+ * kind or of one above it: what already went through that one would come up
+ * later, past the new layer. The layer is then still the caller's.
  */
 bool layer_stack_push(struct layer_stack *stack, struct layer *layer);
 

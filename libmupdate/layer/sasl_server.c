@@ -213,34 +213,89 @@ void sasl_server_close(struct sasl_server *server)
     free(server);
 }
 
+static void note_binding(server_sasl_mechanism_t *mechanism, sasl_info_callback_stage_t stage,
+                         void *context)
+{
+    bool *binds = context;
+
+    if (stage == SASL_INFO_LIST_MECH && mechanism && mechanism->plug)
+        *binds |= (mechanism->plug->features & SASL_FEAT_CHANNEL_BINDING) != 0;
+}
+
+/*
+ * Cyrus-SASL lists the -PLUS names by itself, but makes room for one separator
+ * too few when every mechanism has one (libsasl 2.1.28, _sasl_server_listmech),
+ * and writes behind its memory. So it is asked as if there were no binding, and
+ * the names are added here.
+ */
+static const char *list_unbound(struct sasl_server *server)
+{
+    bool bound = server->link.endpoint.binding_len > 0;
+    const char *list = NULL;
+    int count = 0;
+
+    if (bound && sasl_setprop(server->conn, SASL_CHANNEL_BINDING, NULL) != SASL_OK)
+        return NULL;
+    if (sasl_listmech(server->conn, NULL, "", " ", "", &list, NULL, &count) != SASL_OK)
+        list = NULL;
+    if (bound && sasl_setprop(server->conn, SASL_CHANNEL_BINDING, &server->link.binding) != SASL_OK)
+        return NULL;
+    return list;
+}
+
+static bool is_listed(const char *const *names, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
 size_t sasl_server_mechanisms(struct sasl_server *server, const char *const **names)
 {
-    const char *list = NULL;
-    char *state = NULL;
+    static const char plus[] = "-PLUS";
+    const char *list = server->conn ? list_unbound(server) : NULL;
+    size_t most = 1;
     size_t count = 0;
-    int expected = 0;
+    char *to;
 
     free(server->mechanisms);
     free(server->names);
     server->mechanisms = NULL;
     server->names = NULL;
     *names = NULL;
-    if (!server->conn ||
-        sasl_listmech(server->conn, NULL, "", " ", "", &list, NULL, &expected) != SASL_OK || !list)
+    if (!list || !*list)
         return 0;
-    server->mechanisms = strdup(list);
-    if (!server->mechanisms)
-        return 0;
-    /* As many as there are blanks, and one: the list counts bindings twice. */
     for (const char *at = list; *at; at++)
-        count += *at == ' ';
-    server->names = calloc(count + 1, sizeof *server->names);
-    if (!server->names)
+        most += *at == ' ';
+    server->mechanisms = malloc(2 * (strlen(list) + 1) + most * sizeof plus);
+    server->names = calloc(2 * most, sizeof *server->names);
+    if (!server->mechanisms || !server->names)
         return 0;
-    count = 0;
-    for (char *name = strtok_r(server->mechanisms, " ", &state); name;
-         name = strtok_r(NULL, " ", &state))
+    to = server->mechanisms;
+    while (*list) {
+        size_t len = strcspn(list, " ");
+        const char *name = to;
+        bool binds = false;
+
+        memcpy(to, list, len);
+        to[len] = '\0';
+        to += len + 1;
+        list += len;
+        list += *list == ' ';
+        /* One that mech_list names with and without binding comes twice. */
+        if (is_listed(server->names, count, name))
+            continue;
         server->names[count++] = name;
+        if (server->link.endpoint.binding_len > 0)
+            (void)sasl_server_plugin_info(name, note_binding, &binds);
+        if (binds) {
+            server->names[count++] = to;
+            memcpy(to, name, len);
+            memcpy(to + len, plus, sizeof plus);
+            to += len + sizeof plus;
+        }
+    }
     *names = server->names;
     return count;
 }

@@ -74,7 +74,7 @@ unsigned tls_layer_bits(const struct layer *layer);
 /*
  * Channel binding data for SASL: tls-unique (RFC 5929, section 3), which is
  * the one that Cyrus's clients know. They use it with TLS 1.3 too, where no RFC
- * defines it: the first Finished message, as OpenSSL reports it. Returns its
+ * defines it: the client's Finished message, as OpenSSL reports it. Returns its
  * length (at most 64), 0 for none; *name is static.
  */
 size_t tls_layer_binding(const struct layer *layer, unsigned char *data, size_t size,

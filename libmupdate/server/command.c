@@ -162,13 +162,13 @@ static uint64_t command_bytes(const struct mupdate_server_limits *limits)
     return lines + (row > sasl ? row : sasl);
 }
 
-bool command_takes_literal(const struct mupdate_server *server, const struct wire_literal *literal)
+bool command_takes_literal(const struct mupdate_server *server, size_t held,
+                           const struct wire_literal *literal)
 {
     const struct reader *reader = &server->reader;
     size_t limit = reader->command->event == MUPDATE_SERVER_AUTHENTICATE
                        ? server->limits.sasl_bytes
                        : server->limits.literal_bytes;
-    size_t held = reader->seen;
 
     if (literal->count.overflow || literal->count.octets > limit)
         return false;

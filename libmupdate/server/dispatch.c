@@ -104,6 +104,10 @@ bool dispatch_command(struct mupdate_server *server, struct mupdate_server_event
     switch (command->event) {
     case MUPDATE_SERVER_AUTHENTICATE:
         event->mechanism = argument(server, 0);
+        if (event->mechanism.len && memchr(event->mechanism.data, '\0', event->mechanism.len)) {
+            reader_refuse(server, MUPDATE_BAD, "a mechanism's name cannot hold a NUL");
+            return false;
+        }
         if (server->reader.tokens.count > 3 && !take_initial(server, event)) {
             reader_refuse(server, MUPDATE_BAD, "the initial response is not base64");
             return false;

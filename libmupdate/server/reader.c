@@ -112,7 +112,7 @@ static void read_line(struct mupdate_server *server, size_t to)
 
     if (scan != WIRE_SCAN_ERROR)
         error = command_check(server, scan == WIRE_SCAN_END, &reply);
-    if (!error && scan == WIRE_SCAN_LITERAL && !command_takes_literal(server, &literal))
+    if (!error && scan == WIRE_SCAN_LITERAL && !command_takes_literal(server, to, &literal))
         error = "the literal is too long";
     if (error) {
         refuse_line(server, reply, error, to);

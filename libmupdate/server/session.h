@@ -178,8 +178,9 @@ struct command {
  */
 const char *command_check(struct mupdate_server *server, bool whole, enum mupdate_reply *reply);
 
-/* Whether a literal is short enough for the command in which it is announced. */
-bool command_takes_literal(const struct mupdate_server *server, const struct wire_literal *literal);
+/* Whether a literal is short enough for the command of which held octets were read. */
+bool command_takes_literal(const struct mupdate_server *server, size_t held,
+                           const struct wire_literal *literal);
 
 /* --- dispatch.c */
 

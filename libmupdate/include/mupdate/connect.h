@@ -31,6 +31,10 @@ struct mupdate_connect_options {
      */
     char *(*password)(void *context);
     void *context;
+    /*
+     * TRY goes on in the clear, and a mechanism may then show the password, where
+     * no STARTTLS is offered, or somebody in between takes the offer away.
+     */
     enum { MUPDATE_TLS_TRY, MUPDATE_TLS_REQUIRE, MUPDATE_TLS_NEVER } tls;
     const char *ca_file;       /* NULL: the system's */
     bool accept_any_certificate;

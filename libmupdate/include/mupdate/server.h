@@ -37,7 +37,8 @@ struct mupdate_server;
  * Limits of one session; mupdate_server_limits_default() fills in the defaults.
  * Values below what RFC 3656 needs are raised to it. A command beyond a limit
  * gets BAD, at once, and is skipped without being stored. The strings of one
- * UPDATE are limited together as well: to three literals of full size.
+ * command are limited together as well: to three literals of full size and four
+ * lines.
  */
 struct mupdate_server_limits {
     size_t tag_bytes;          /* 64: longest tag; <= 256 */

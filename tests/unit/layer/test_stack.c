@@ -107,25 +107,40 @@ static void an_empty_stack_copies(void **state)
     peer_close(&peer);
 }
 
-static void layers_stand_in_their_order_whenever_they_come(void **state)
+static void layers_stand_in_their_order(void **state)
 {
-    static const enum layer_kind orders[][3] = {
-        {LAYER_TLS, LAYER_SASL, LAYER_DEFLATE},
-        {LAYER_DEFLATE, LAYER_SASL, LAYER_TLS},
-        {LAYER_SASL, LAYER_TLS, LAYER_DEFLATE},
+    static const enum layer_kind order[] = {LAYER_TLS, LAYER_SASL, LAYER_DEFLATE};
+    struct peer peer;
+
+    (void)state;
+    peer_init(&peer);
+    for (size_t i = 0; i < 3; i++)
+        assert_true(layer_stack_push(&peer.stack, mark_new(order[i])));
+    peer_say(&peer, "x", 1);
+    assert_holds(&peer.wire, "TSDx");
+    layer_stack_finish(&peer.stack, &peer.wire);
+    assert_holds(&peer.wire, "TSDendTend");
+    peer_close(&peer);
+}
+
+static void no_layer_is_put_below_one_that_runs(void **state)
+{
+    static const enum layer_kind pairs[][2] = {
+        {LAYER_SASL, LAYER_TLS},
+        {LAYER_DEFLATE, LAYER_TLS},
+        {LAYER_DEFLATE, LAYER_SASL},
     };
 
     (void)state;
     for (size_t i = 0; i < 3; i++) {
+        struct layer *below = mark_new(pairs[i][1]);
         struct peer peer;
 
         peer_init(&peer);
-        for (size_t j = 0; j < 3; j++)
-            assert_true(layer_stack_push(&peer.stack, mark_new(orders[i][j])));
-        peer_say(&peer, "x", 1);
-        assert_holds(&peer.wire, "TSDx");
-        layer_stack_finish(&peer.stack, &peer.wire);
-        assert_holds(&peer.wire, "TSDendTend");
+        assert_true(layer_stack_push(&peer.stack, mark_new(pairs[i][0])));
+        assert_false(layer_stack_push(&peer.stack, below));
+        assert_null(layer_stack_get(&peer.stack, pairs[i][1]));
+        below->ops->free(below);
         peer_close(&peer);
     }
 }
@@ -323,7 +338,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_stack_copies),
-        cmocka_unit_test(layers_stand_in_their_order_whenever_they_come),
+        cmocka_unit_test(layers_stand_in_their_order),
+        cmocka_unit_test(no_layer_is_put_below_one_that_runs),
         cmocka_unit_test(a_second_layer_of_a_kind_stays_with_the_caller),
         cmocka_unit_test(what_does_not_fit_waits_inside),
         cmocka_unit_test(what_a_layer_says_itself_goes_through_those_below),
