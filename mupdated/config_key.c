@@ -164,7 +164,7 @@ const struct config_key config_keys[] = {
     /* the store */
     {KEY("cache_size", CONFIG_SIZE, RESTART), MEMBER(cache_bytes), .fallback = "256M", .min = MB,
      .max = 1024 * GB},
-    {KEY("log_changes", CONFIG_NUMBER, RESTART), MEMBER(log_changes), .fallback = "500000",
+    {KEY("log_changes", CONFIG_NUMBER, RELOAD), MEMBER(log_changes), .fallback = "500000",
      .min = 1000, .max = 1000000000},
     {KEY("checkpoint_interval", CONFIG_DURATION, RESTART), MEMBER(checkpoint_interval_ms),
      .fallback = "5s", .min = 100, .max = HOUR},

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -179,8 +180,11 @@ static int serve(struct process *process, const struct config *config)
 {
     int code;
 
-    if (uv_loop_init(&process->loop) != 0)
+    code = uv_loop_init(&process->loop);
+    if (code != 0) {
+        log_error("cannot start: %s", uv_strerror(code));
         return EX_OSERR;
+    }
     code = master_start(&process->master, &process->loop, config);
     if (code == EX_OK) {
         catch_signals(process);
@@ -223,6 +227,7 @@ static int check_database(const struct config *config)
     struct store_options options = {
         .directory = config->database_directory,
         .cache_bytes = config->cache_bytes,
+        .existing = true,
         .log = log_store,
     };
     struct store *store;
@@ -231,7 +236,7 @@ static int check_database(const struct config *config)
     enum store_result result;
 
     if (access(config->database_directory, F_OK) != 0) {
-        log_error("check: there is no database in %s", config->database_directory);
+        log_error("check: %s: %s", config->database_directory, strerror(errno));
         return EX_NOINPUT;
     }
     result = store_open(&store, &options, &error);
@@ -241,7 +246,7 @@ static int check_database(const struct config *config)
     }
     if (result != STORE_OK) {
         log_error("check: %s", error.text);
-        return result == STORE_BUSY ? EX_UNAVAILABLE : EX_DATAERR;
+        return result == STORE_BUSY ? EX_UNAVAILABLE : result == STORE_ABSENT ? EX_NOINPUT : EX_DATAERR;
     }
     log_notice("check: good rows=%llu changes=%llu", (unsigned long long)counts.rows,
                (unsigned long long)counts.changes);

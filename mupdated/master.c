@@ -45,13 +45,14 @@ static void out_of_memory(void)
     _exit(EX_OSERR);
 }
 
+/* Those that are at least so many changes behind. */
 static void drop_subscribers(struct master *master, uint64_t behind, const char *reason)
 {
     struct feed_position *next;
 
     for (struct feed_position *at = feed_first(master->feed); at; at = next) {
         next = at->next;
-        if (feed_behind(at) > behind)
+        if (feed_behind(at) >= behind)
             connection_close(at->owner, reason);
     }
 }
@@ -80,7 +81,7 @@ static void on_stored(void *context, struct writer_request *batch, uint64_t firs
     }
     departed_trim(master->departed, first);
     if (feed_worst(master->feed) > backlog)
-        drop_subscribers(master, backlog, "too far behind: subscriber_backlog");
+        drop_subscribers(master, backlog + 1, "too far behind: subscriber_backlog");
     for (struct feed_position *at = feed_first(master->feed); at; at = at->next) {
         struct connection *connection = at->owner;
 
@@ -223,8 +224,10 @@ int master_start(struct master *master, uv_loop_t *loop, const struct config *co
     master->loop = loop;
     master->config = config;
     master->servername = config->servername;
-    if (net_init(&master->net, master) != 0)
+    if (net_init(&master->net, master) != 0) {
+        log_error("cannot start: the event loop cannot be set up");
         return EX_OSERR;
+    }
     if (!open_tls(config, &master->tls))
         return EX_CONFIG;
     master->auth = auth_new(config, &failure);

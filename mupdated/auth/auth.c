@@ -338,4 +338,11 @@ void auth_exchange_close(struct auth_exchange *exchange)
     exchange->done = NULL;
     if (!exchange->running)
         exchange_free(exchange);
+    else /* Works only while it waits for a thread; exchange_worked() comes either way. */
+        (void)uv_cancel((uv_req_t *)&exchange->work);
+}
+
+bool auth_exchange_runs(const struct auth_exchange *exchange)
+{
+    return exchange->running;
 }

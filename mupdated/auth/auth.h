@@ -72,6 +72,9 @@ const char *auth_exchange_mechanism(const struct auth_exchange *exchange);
 /* The user that was tried, for the log, or NULL; while no step runs. */
 const char *auth_exchange_user(struct auth_exchange *exchange);
 
+/* Whether a step is under way: otherwise it is the client's turn. */
+bool auth_exchange_runs(const struct auth_exchange *exchange);
+
 /* End it, at any time; done is not called again. */
 void auth_exchange_close(struct auth_exchange *exchange);
 

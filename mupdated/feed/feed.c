@@ -101,8 +101,10 @@ bool feed_publish(struct feed *feed, const struct change *change)
                   row->state == MUPDATE_ABSENT ? none : location_server(row->location));
 
     feed->sequence = change->now.sequence;
-    if (!entry)
+    if (!entry) {
+        feed->newest->sequence = feed->sequence; /* who joins now has nothing to pass */
         return false;
+    }
     feed->newest->next = entry;
     feed->newest = entry;
     feed->held++;

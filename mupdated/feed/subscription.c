@@ -124,7 +124,7 @@ static enum subscription_progress run_changes(struct subscription *subscription,
 }
 
 static enum subscription_progress run_dump(struct subscription *subscription,
-                                           struct mupdate_server *session, uint64_t now_ms)
+                                           struct mupdate_server *session)
 {
     enum walk_progress progress =
         walk_run(&subscription->walk, subscription->table, session, dump_filter, subscription);
@@ -137,7 +137,6 @@ static enum subscription_progress run_dump(struct subscription *subscription,
         if (subscription->heal_delay_ms < 0) {
             set_state(subscription, SUBSCRIPTION_LIVE);
         } else {
-            subscription->wake_at_ms = now_ms + (uint64_t)subscription->heal_delay_ms;
             set_state(subscription, SUBSCRIPTION_SETTLING);
         }
         return SUBSCRIPTION_MORE;
@@ -150,7 +149,9 @@ static enum subscription_progress run_dump(struct subscription *subscription,
 static void start_healing(struct subscription *subscription)
 {
     subscription->wake_at_ms = 0;
-    departed_walk_start(&subscription->risks, subscription->departed, subscription->dump_sequence);
+    if (departed_any(subscription->departed, subscription->dump_sequence))
+        departed_walk_start(&subscription->risks, subscription->departed,
+                            subscription->dump_sequence);
     set_state(subscription, SUBSCRIPTION_HEALING);
 }
 
@@ -159,7 +160,7 @@ static enum subscription_progress run_healing(struct subscription *subscription,
 {
     enum walk_progress progress = WALK_DONE;
 
-    if (departed_any(subscription->departed, subscription->dump_sequence))
+    if (subscription->risks.departed)
         progress = walk_run(&subscription->walk, subscription->table, session, healing_filter,
                             subscription);
     if (progress != WALK_DONE)
@@ -199,7 +200,7 @@ enum subscription_progress subscription_run(struct subscription *subscription,
     enum subscription_progress progress;
 
     if (subscription->state == SUBSCRIPTION_DUMPING)
-        return run_dump(subscription, session, now_ms);
+        return run_dump(subscription, session);
 
     progress = run_changes(subscription, session);
     if (noop_is_due(subscription)) {
@@ -210,6 +211,14 @@ enum subscription_progress subscription_run(struct subscription *subscription,
     if (progress != SUBSCRIPTION_IDLE)
         return progress;
 
+    if (subscription->state == SUBSCRIPTION_SETTLING && subscription->wake_at_ms == 0) {
+        const uint8_t *output;
+
+        /* The moment begins when the OK has left. */
+        if (mupdate_server_output(session, &output) > 0)
+            return SUBSCRIPTION_FULL;
+        subscription->wake_at_ms = now_ms + (uint64_t)subscription->heal_delay_ms;
+    }
     if (subscription->state == SUBSCRIPTION_SETTLING && now_ms >= subscription->wake_at_ms)
         start_healing(subscription);
     if (subscription->state == SUBSCRIPTION_HEALING)

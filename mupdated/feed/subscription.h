@@ -46,7 +46,7 @@ struct subscription {
     bool partial;                  /* only rows of these servers */
     struct buffer servers;         /* each as length (size_t) and octets */
     int heal_delay_ms;             /* -1: no healing */
-    uint64_t wake_at_ms;           /* when SETTLING ends; 0: no time is waited for */
+    uint64_t wake_at_ms;           /* when SETTLING ends; 0: not known yet, or none waited for */
     struct buffer repeat;          /* name of the last change sent while SETTLING */
     bool healed_any;
     bool noop;                     /* a NOOP waits for its OK */

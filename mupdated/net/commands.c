@@ -59,12 +59,12 @@ static void grant_login(struct connection *connection, const struct auth_answer 
                tls ? tls_layer_version(tls) : "");
     authentication_ends(connection);
     if (answer->layer) {
-        if (!connection_turn(connection)) {
+        if (!connection_turn(connection) ||
+            !layer_stack_push(&connection->layers, answer->layer)) {
             answer->layer->ops->free(answer->layer);
-            connection_close(connection, "out of memory");
+            connection_close(connection, "the security layer cannot start");
             return;
         }
-        layer_stack_push(&connection->layers, answer->layer);
     }
     connection_schedule(connection);
 }
@@ -210,13 +210,12 @@ static bool update(struct connection *connection, const struct mupdate_server_ev
     struct master *master = connection->master;
     const struct config *config = master->config;
     struct subscription *subscription = malloc(sizeof *subscription);
-    /* A client that merges in plain order is sent plain order, and loses nothing. */
-    bool heals = config->heal_resync && table_order(master->table) == LIST_ORDER_CYRUS36;
 
     if (!subscription)
         return false;
     if (!subscription_start(subscription, connection, master->feed, master->table,
-                            master->departed, event->hosts, event->host_count, heals ? config->heal_delay_ms : -1)) {
+                            master->departed, event->hosts, event->host_count,
+                            config->heal_resync ? config->heal_delay_ms : -1)) {
         free(subscription);
         return false;
     }

@@ -11,6 +11,9 @@
 /* What one read takes, and what the layers may put up at once. */
 #define READ_BYTES 65536
 
+/* No more is read while so much waits for the socket. */
+#define RAW_BYTES (4 * READ_BYTES)
+
 /* What is handed to the socket at once. */
 #define WRITE_BYTES 65536
 
@@ -60,9 +63,10 @@ static void learn_peer(struct connection *connection, bool is_unix)
     struct sockaddr_storage address;
     int len = sizeof address;
 
-    strcpy(connection->peer, "unix");
-    if (is_unix)
+    if (is_unix) {
+        strcpy(connection->peer, "unix");
         return;
+    }
     if (uv_tcp_getpeername(&connection->socket.tcp, (struct sockaddr *)&address, &len) == 0) {
         format_address(&address, false, connection->remote, sizeof connection->remote);
         format_address(&address, true, connection->peer, sizeof connection->peer);
@@ -93,20 +97,18 @@ static void listing_ends(struct connection *connection)
 
 static void unlink_due(struct connection *connection)
 {
-    struct net *net = &connection->master->net;
-    struct connection **at = &net->due_first;
+    struct due_queue *queue = connection->due;
+    struct connection **at;
     struct connection *before = NULL;
 
-    if (!connection->due)
+    if (!queue)
         return;
-    while (*at != connection) {
+    for (at = &queue->first; *at != connection; at = &before->due_next)
         before = *at;
-        at = &before->due_next;
-    }
     *at = connection->due_next;
-    if (net->due_last == connection)
-        net->due_last = before;
-    connection->due = false;
+    if (queue->last == connection)
+        queue->last = before;
+    connection->due = NULL;
 }
 
 void connection_release(struct connection *connection)
@@ -130,6 +132,7 @@ void connection_release(struct connection *connection)
     free(connection->user);
     free(connection->delayed_no);
     free(connection);
+    net_take_held(net);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -144,8 +147,6 @@ void connection_close(struct connection *connection, const char *reason)
 {
     if (!move_to(connection, CONNECTION_CLOSED))
         return;
-    if (connection->reason)
-        reason = connection->reason;
     log_info("closed: %s user=%s reason=%s", connection->peer,
              connection->user ? LOG_VALUE(connection->user, strlen(connection->user)) : "-",
              LOG_VALUE(reason, strlen(reason)));
@@ -167,6 +168,9 @@ static void on_written(uv_write_t *write, int status)
     buffer_clear(&connection->writing);
     if (connection->state == CONNECTION_CLOSED)
         return;
+    /* Who goes on reading is given time. */
+    if (connection->state == CONNECTION_DRAINING)
+        connection->state_ms = uv_now(connection->master->loop);
     if (status < 0)
         connection_close(connection, uv_strerror(status));
     else
@@ -278,6 +282,16 @@ static bool flush(struct connection *connection)
     return true;
 }
 
+/* What the layers have to say before the connection is cut off, as far as it can go at once. */
+static void send_last_words(struct connection *connection)
+{
+    int error;
+
+    if (!connection->write_pending && buffer_len(&connection->raw) > 0)
+        (void)try_write(connection, buffer_bytes(&connection->raw), buffer_len(&connection->raw),
+                        &error);
+}
+
 static bool all_sent(const struct connection *connection)
 {
     const uint8_t *data;
@@ -331,7 +345,7 @@ static bool receive(struct connection *connection, const void *data, size_t len)
         break;
     case LAYER_FAILED:
         /* An alert that the layer wants to send may still go out. */
-        flush(connection);
+        send_last_words(connection);
         connection_close(connection, layer_stack_error(&connection->layers));
         return false;
     }
@@ -380,8 +394,10 @@ static bool start_reading(struct connection *connection)
 /* Reading stops while what came cannot be taken, so that it waits at the client. */
 static bool choose_reading(struct connection *connection)
 {
+    /* The layers answer too (a change of TLS keys): to a client that does not read, not for ever. */
     bool wanted = !connection->peer_ended && buffer_len(&connection->plain) == 0 &&
-                  !layer_stack_pending(&connection->layers);
+                  !layer_stack_pending(&connection->layers) &&
+                  buffer_len(&connection->raw) + buffer_len(&connection->writing) < RAW_BYTES;
 
     if (wanted)
         return start_reading(connection);
@@ -410,12 +426,12 @@ static void linger(struct connection *connection)
             return;
     }
     if (connection->peer_ended) {
-        connection_close(connection, "done");
+        connection_close(connection, connection->reason);
     } else if (all_sent(connection) && !connection->shut_down) {
         connection->shut_down = true;
         if (uv_shutdown(&connection->shutdown, &connection->socket.stream, on_shut_down) != 0 ||
             !start_reading(connection))
-            connection_close(connection, "done");
+            connection_close(connection, connection->reason);
     }
 }
 
@@ -527,10 +543,12 @@ static void say_delayed_no(struct connection *connection)
 /* The client ended its half: it gets the answers that are still due. */
 static bool is_finished(const struct connection *connection)
 {
-    enum mupdate_server_state state = mupdate_server_state(connection->session);
-
-    return connection->peer_ended && mupdate_server_unanswered(connection->session) == 0 &&
-           state != MUPDATE_SERVER_STATE_DUMPING && !connection->auth && !connection->delayed_no;
+    if (!connection->peer_ended)
+        return false;
+    /* In an exchange it may be the client's turn, who will say nothing. */
+    if (connection->auth)
+        return !auth_exchange_runs(connection->auth);
+    return mupdate_server_unanswered(connection->session) == 0 && !connection->delayed_no;
 }
 
 void connection_run(struct connection *connection)
@@ -637,16 +655,20 @@ static void limits_of(const struct config *config, struct mupdate_server_limits 
     limits->output_bytes = config->output_bytes;
 }
 
-void connection_accept(struct master *master, uv_stream_t *listening, bool is_unix)
+bool connection_accept(struct master *master, uv_stream_t *listening, bool is_unix)
 {
     struct net *net = &master->net;
-    struct connection *connection = calloc(1, sizeof *connection);
+    struct connection *connection;
     struct mupdate_server_limits limits;
     int error;
 
+    /* Descriptors must be left for the database and the password checks. */
+    if (net->count >= net->sockets_max)
+        return false;
+    connection = calloc(1, sizeof *connection);
     if (!connection) {
         log_error("cannot take a connection: out of memory");
-        return;
+        return false;
     }
     connection->master = master;
     layer_stack_init(&connection->layers);
@@ -657,7 +679,7 @@ void connection_accept(struct master *master, uv_stream_t *listening, bool is_un
     if (error != 0) {
         log_error("cannot take a connection: %s", uv_strerror(error));
         free(connection);
-        return;
+        return false;
     }
     connection->socket.handle.data = connection;
     connection->next = net->connections;
@@ -671,7 +693,7 @@ void connection_accept(struct master *master, uv_stream_t *listening, bool is_un
     error = uv_accept(listening, &connection->socket.stream);
     if (error != 0) {
         connection_close(connection, uv_strerror(error));
-        return;
+        return true;
     }
     if (!is_unix) {
         uv_tcp_nodelay(&connection->socket.tcp, 1);
@@ -684,15 +706,16 @@ void connection_accept(struct master *master, uv_stream_t *listening, bool is_un
     connection->session = mupdate_server_new(&limits);
     if (!connection->session) {
         connection_close(connection, "out of memory");
-        return;
+        return true;
     }
     if (net->count > master->config->connections_max) {
         log_warning("too many connections: %s limit=%zu", connection->peer,
                     master->config->connections_max);
         mupdate_server_bye(connection->session, "too many connections");
         connection_drain(connection, "too many connections");
-        return;
+        return true;
     }
     connection_banner(connection);
     connection_run(connection);
+    return true;
 }

@@ -46,8 +46,8 @@ struct connection {
     const char *reason;    /* why it drains; static */
     struct connection *previous; /* in net->connections */
     struct connection *next;
-    struct connection *due_next; /* in net->due_first */
-    bool due;
+    struct due_queue *due; /* the one it is in, or NULL */
+    struct connection *due_next;
 
     struct layer_stack layers;
     struct buffer plain;   /* through the layers, not yet taken by the session */
@@ -78,8 +78,11 @@ struct connection {
     char peer[80];         /* "[address] port=N" or "unix", for the log */
 };
 
-/* Take a connection that waits at a listening socket. */
-void connection_accept(struct master *master, uv_stream_t *listening, bool is_unix);
+/*
+ * Take a connection that waits at a listening socket. False when that cannot be
+ * done now: it waits, and with it all behind it, until this is called again.
+ */
+bool connection_accept(struct master *master, uv_stream_t *listening, bool is_unix);
 
 /* Let it run soon. */
 void connection_schedule(struct connection *connection);

@@ -24,6 +24,7 @@ struct listener {
     } socket;
     struct listener *next;
     struct master *master;
+    bool held;  /* a connection waits to be accepted */
     char *path; /* of a UNIX socket, NULL for TCP */
 };
 
@@ -34,7 +35,14 @@ static void on_connection(uv_stream_t *stream, int status)
     if (status < 0)
         log_error("cannot take a connection: %s", uv_strerror(status));
     else
-        connection_accept(listener->master, stream, listener->path != NULL);
+        listener->held = !connection_accept(listener->master, stream, listener->path != NULL);
+}
+
+void net_take_held(struct net *net)
+{
+    for (struct listener *at = net->listeners; at; at = at->next)
+        if (at->held)
+            on_connection(&at->socket.stream, 0);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -188,8 +196,6 @@ void net_stop_listening(struct net *net)
         struct listener *listener = net->listeners;
 
         net->listeners = listener->next;
-        if (listener->path)
-            unlink(listener->path);
         uv_close(&listener->socket.handle, on_closed);
     }
 }

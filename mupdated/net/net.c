@@ -2,51 +2,74 @@
 #include "mupdated/net/net.h"
 
 #include <string.h>
+#include <sys/resource.h>
 
 #include "mupdated/log.h"
 #include "mupdated/net/connection.h"
 
 #define SWEEP_MS 1000
 
+/* How long all long answers together may take before the sockets are looked at again. */
+#define LONG_TURN_NS 1000000
+
 /* How long a client may take for the last bytes, and then to end. */
 #define DRAIN_MS 5000
+
+static struct connection *take_due(struct due_queue *queue)
+{
+    struct connection *connection = queue->first;
+
+    queue->first = connection->due_next;
+    if (!queue->first)
+        queue->last = NULL;
+    connection->due = NULL;
+    return connection;
+}
 
 static void on_due(uv_idle_t *idle)
 {
     struct net *net = idle->data;
-    struct connection *last = net->due_last;
-    struct connection *connection;
+    struct due_queue now = net->due_short;
+    uint64_t long_until;
 
     /* Those that are scheduled meanwhile wait for the next turn. */
-    do {
-        connection = net->due_first;
-        if (!connection)
+    net->due_short = (struct due_queue){NULL, NULL};
+    for (struct connection *at = now.first; at; at = at->due_next)
+        at->due = &now;
+    while (now.first)
+        connection_run(take_due(&now));
+
+    long_until = uv_hrtime() + LONG_TURN_NS;
+    while (net->due_long.first) {
+        connection_run(take_due(&net->due_long));
+        if (uv_hrtime() >= long_until)
             break;
-        net->due_first = connection->due_next;
-        if (!net->due_first)
-            net->due_last = NULL;
-        connection->due = false;
-        if (connection == last)
-            last = NULL;
-        connection_run(connection);
-    } while (last);
-    if (!net->due_first)
+    }
+    if (!net->due_short.first && !net->due_long.first)
         uv_idle_stop(idle);
+}
+
+static bool has_long_answer(const struct connection *connection)
+{
+    return connection->listing || (connection->subscription &&
+                                   (connection->subscription->state == SUBSCRIPTION_DUMPING ||
+                                    connection->subscription->state == SUBSCRIPTION_HEALING));
 }
 
 void connection_schedule(struct connection *connection)
 {
     struct net *net = &connection->master->net;
+    struct due_queue *queue = has_long_answer(connection) ? &net->due_long : &net->due_short;
 
     if (connection->due || connection->state == CONNECTION_CLOSED)
         return;
-    connection->due = true;
+    connection->due = queue;
     connection->due_next = NULL;
-    if (net->due_last)
-        net->due_last->due_next = connection;
+    if (queue->last)
+        queue->last->due_next = connection;
     else
-        net->due_first = connection;
-    net->due_last = connection;
+        queue->first = connection;
+    queue->last = connection;
     uv_idle_start(&net->run_due, on_due);
 }
 
@@ -89,6 +112,7 @@ static void on_sweep(uv_timer_t *timer)
     uint64_t now = uv_now(timer->loop);
     struct connection *next;
 
+    net_take_held(net);
     for (struct connection *connection = net->connections; connection; connection = next) {
         const struct config *config = connection->master->config;
 
@@ -109,11 +133,25 @@ static void on_sweep(uv_timer_t *timer)
     }
 }
 
+/* For the database, password checks, the log, and the loop. */
+#define OTHER_DESCRIPTORS 64
+
+static size_t sockets_max(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return SIZE_MAX;
+    return limit.rlim_cur > 2 * OTHER_DESCRIPTORS ? (size_t)limit.rlim_cur - OTHER_DESCRIPTORS
+                                                  : OTHER_DESCRIPTORS;
+}
+
 int net_init(struct net *net, struct master *master)
 {
     int error;
 
     memset(net, 0, sizeof *net);
+    net->sockets_max = sockets_max();
     if ((error = uv_idle_init(master->loop, &net->run_due)) != 0 ||
         (error = uv_timer_init(master->loop, &net->wake)) != 0 ||
         (error = uv_timer_init(master->loop, &net->sweep)) != 0)

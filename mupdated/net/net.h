@@ -1,9 +1,10 @@
 /*
  * All connections of a master, and when each of them runs.
  *
- * A connection with something to do is scheduled; scheduled ones run in turn,
- * a slice each, between two looks at the sockets, so that no client's long
- * answer delays another's short one.
+ * A connection with something to do is scheduled; scheduled ones run in turn, a
+ * slice each, between two looks at the sockets. Those in the middle of a long
+ * answer stand in a queue of their own and share a slice of time, so that no
+ * number of dumps delays a short answer.
  *
  * It belongs to the loop's thread.
  *
@@ -23,12 +24,19 @@ struct master;
 struct connection;
 struct listener;
 
+/* Connections that have something to do, in turn. */
+struct due_queue {
+    struct connection *first;
+    struct connection *last;
+};
+
 struct net {
     struct listener *listeners;
     struct connection *connections; /* a list, newest first */
     size_t count;
-    struct connection *due_first; /* the scheduled ones, in turn */
-    struct connection *due_last;
+    size_t sockets_max; /* what the limit of descriptors leaves for connections */
+    struct due_queue due_short; /* with answers that cost little */
+    struct due_queue due_long;  /* with a slice of a dump, a list or a healing */
     uv_idle_t run_due;
     uv_timer_t wake;  /* at the nearest connection_wake_at() */
     uint64_t wake_at_ms;
@@ -43,6 +51,9 @@ int net_init(struct net *net, struct master *master);
  * be used; it is then logged, and the master must not start.
  */
 bool net_listen(struct net *net, struct master *master, const struct config *config);
+
+/* Try again to take the connections that could not be taken. */
+void net_take_held(struct net *net);
 
 /* Take no new connections; their sockets' files are removed. */
 void net_stop_listening(struct net *net);

@@ -44,6 +44,12 @@ static enum store_result open_in_txn(struct store *store, DB_TXN *txn, bool *mad
     int code = open_database(store, txn, FORMAT_META, 0, &store->meta);
 
     *made = code == ENOENT;
+    if (*made && store->options.existing) {
+        memset(error, 0, sizeof *error);
+        (void)snprintf(error->text, sizeof error->text, "store: %s: there is no table here",
+                       store->directory);
+        return STORE_ABSENT;
+    }
     if (*made) {
         flags = DB_CREATE | DB_EXCL;
         code = open_database(store, txn, FORMAT_META, flags, &store->meta);
@@ -218,7 +224,7 @@ enum store_result store_open(struct store **store_out, const struct store_option
     result = store_directory_lock(store, error);
     if (result == STORE_OK) {
         result = open_all(store, error);
-        if (result != STORE_OK && result != STORE_NEWER &&
+        if (result != STORE_OK && result != STORE_NEWER && result != STORE_ABSENT &&
             (store_words_say_full() || store_free_bytes(store) < STORE_FREE_FLOOR_BYTES) &&
             store_ballast_drop(store)) {
             store_log(store, LOG_WARNING,

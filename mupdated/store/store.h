@@ -19,6 +19,7 @@ struct store;
 struct store_options {
     const char *directory; /* made, mode 0700, when its parent exists */
     uint64_t cache_bytes;
+    bool existing;         /* do not make a new, empty table */
     /* level: <syslog.h>. Called in any thread that calls the store; must not call the store. */
     void (*log)(void *context, int level, const char *text);
     /*
@@ -31,7 +32,7 @@ struct store_options {
 
 enum store_result {
     STORE_OK,
-    STORE_ABSENT,    /* store_get(): no such row */
+    STORE_ABSENT,    /* store_get(): no such row; store_open(): no table, and existing was set */
     STORE_REFUSED,   /* nothing was stored and the store goes on, e.g. disk full */
     STORE_UNCERTAIN, /* the batch may or may not be stored: say nothing to the client */
     STORE_BUSY,      /* store_open(): another process has the directory */
