@@ -101,12 +101,15 @@ $(SERVER_SO).$(SOVERSION): $(call obj,$(WIRE) $(SERVER)) libmupdate/server/libmu
 $(CLIENT_SO).$(SOVERSION): $(call obj,$(WIRE) $(LAYER) $(CLIENT)) libmupdate/client/libmupdate-client.map
 	$(call shared_library,$(CLIENT_SO),libmupdate/client/libmupdate-client.map,$(LAYER_LIBS))
 
-$(BUILD)/%.pc: libmupdate/%.pc.in Makefile | $(BUILD)
-	sed -e 's|@prefix@|$(PREFIX)|' -e 's|@libdir@|$(LIBDIR)|' -e 's|@includedir@|$(INCLUDEDIR)|' \
+# Made each time: PREFIX may be another at "make install".
+$(BUILD)/%.pc: libmupdate/%.pc.in FORCE | $(BUILD)
+	$(Q)sed -e 's|@prefix@|$(PREFIX)|' -e 's|@libdir@|$(LIBDIR)|' -e 's|@includedir@|$(INCLUDEDIR)|' \
 	    -e 's|@version@|$(VERSION)|' $< > $@
 
 $(BUILD):
 	mkdir -p $@
+
+FORCE:
 
 # Objects are made again when the flags differ from those of the last time.
 FLAGS := $(BUILD)/obj/flags

@@ -160,7 +160,8 @@ def test_an_initial_response_that_is_not_base64_is_refused(one, garbage):
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1",
                                        "SCRAM-SHA-256"])
-@pytest.mark.parametrize("garbage", [b"\0" * 10, b"\xff" * 1000, b"n,,n=", b"n,,n=a,r=", b"A" * 40000],
+@pytest.mark.parametrize("garbage", [b"\0" * 10, b"\xff" * 1000, b"n,,n=", b"n,,n=a,r=",
+                                     b"A" * 40000],
                          ids=lambda garbage: repr(garbage[:12]))
 def test_garbage_in_an_exchange_fails_and_leaves_the_connection_usable(one, mechanism, garbage):
     sasl.begin(one, mechanism, garbage)

@@ -107,6 +107,22 @@ def test_a_client_that_sends_no_more_gets_the_answers_to_all_that_waits(either, 
         assert client.at_end()
 
 
+def test_a_client_that_sends_no_more_and_reads_slowly_gets_the_answers_to_all_that_waits(
+        either, name):
+    master, _ = either
+    with master.client() as other:
+        other.ok("ACTIVATE", name, HERE, "x" * 65536)
+    with master.client(receive_bytes=4096) as client:
+        client.send(b"".join(command_octets(f"F{number}", "FIND", name) for number in range(200)))
+        client.end_sending()
+        with master.client() as other:
+            for _ in range(100):
+                other.noop()
+        for number in range(200):
+            assert client.answer(f"F{number}")[0] == [row("MAILBOX", name, HERE, "x" * 65536)]
+        assert client.at_end()
+
+
 def test_a_client_that_reads_no_answers_is_not_read_from_and_costs_bounded_memory(either, name):
     master, _ = either
     with master.client() as other:

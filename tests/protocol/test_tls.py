@@ -10,7 +10,7 @@ import ssl
 import pytest
 
 import sasl
-from mupdated import PASSWORD, PATIENCE_S, USER, make_certificate, row
+from mupdated import PASSWORD, PATIENCE_S, USER, Closed, make_certificate, row
 
 
 @pytest.fixture(scope="module")
@@ -153,12 +153,43 @@ def test_tls_required_offers_no_mechanism_before_starttls(start, certificate):
         client.login()
 
 
-def test_channel_binding_is_offered_under_tls(start, certificate):
-    daemon = start(**certificate, sasl_mech_list="SCRAM-SHA-256 SCRAM-SHA-256-PLUS")
+@pytest.mark.parametrize("mechanisms", ["PLAIN SCRAM-SHA-256", "SCRAM-SHA-256",
+                                        "SCRAM-SHA-256 SCRAM-SHA-256-PLUS"])
+def test_channel_binding_is_offered_under_tls(start, certificate, mechanisms):
+    daemon = start(**certificate, sasl_mech_list=mechanisms)
     with daemon.connect() as client:
         assert b"PLUS" not in client.capabilities[0]
         client.starttls()
         assert b'"SCRAM-SHA-256-PLUS"' in client.capabilities[0]
+
+
+def presenting(certificate, key):
+    """A context of a client that has this certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if certificate:
+        context.load_cert_chain(certificate, key)
+    return context
+
+
+@pytest.mark.parametrize("policy", ["off", "optional", "require"])
+@pytest.mark.parametrize("presented", ["none", "trusted", "untrusted"])
+def test_certificates_of_clients(start, certificate, tmp_path, policy, presented):
+    trusted = make_certificate(tmp_path / "trusted", "backend1.test")
+    untrusted = make_certificate(tmp_path / "untrusted", "backend1.test")
+    daemon = start(**certificate, tls_client_certs=policy, tls_client_ca_file=trusted[0])
+    context = presenting(*{"none": (None, None), "trusted": trusted,
+                           "untrusted": untrusted}[presented])
+    with daemon.connect() as client:
+        if (policy, presented) in (("require", "none"), ("require", "untrusted"),
+                                   ("optional", "untrusted")):
+            with pytest.raises((ssl.SSLError, OSError, Closed)):
+                client.starttls(context)
+            return
+        client.starttls(context)
+        assert client.command("NOOP") == ([], "NO", "authenticate first")
+        client.login()
 
 
 # --- what goes wrong ---

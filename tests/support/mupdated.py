@@ -4,6 +4,7 @@ SPDX-License-Identifier: BSD-3-Clause
 """
 
 import base64
+import contextlib
 import os
 import pathlib
 import random
@@ -31,7 +32,8 @@ USERS = {USER: PASSWORD, "keeper": "Keeper Pw", "guest": "guest"}
 PATIENCE_S = 60
 
 # A sanitizer keeps freed memory for a while and shadows all of it.
-SANITIZED = b"__asan_init" in DAEMON.read_bytes() if DAEMON.exists() else False
+SANITIZED = (any(mark in DAEMON.read_bytes() for mark in (b"__asan_init", b"__tsan_init"))
+             if DAEMON.exists() else False)
 
 
 def wait_for(condition, what, seconds=PATIENCE_S):
@@ -360,8 +362,9 @@ class Client:
         return False
 
     def end_sending(self):
-        """Close this half of the connection."""
-        self.socket.shutdown(socket.SHUT_WR)
+        """Close this half of the connection; the server may have closed both already."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_WR)
 
     def close(self):
         self.socket.close()

@@ -115,6 +115,7 @@ static void the_manual_names_every_key_with_its_default_and_effect(void **state)
         entry = strstr(manual, head);
         if (entry == NULL) {
             fail_msg("%s has no entry for %s", MANUAL, key->name);
+            return;
         }
         end = strstr(entry + 1, "\n.It ");
         end = end == NULL || strstr(entry, "\n.El") < end ? strstr(entry, "\n.El") : end;
