@@ -6,6 +6,7 @@
 
 #include "layer/deflate.h"
 #include "mupdated/log.h"
+#include "mupdated/net/traffic.h"
 
 /* One text for a wrong user, a wrong password and a broken exchange. */
 #define REFUSED_TEXT "authentication failed"
@@ -59,7 +60,7 @@ static void grant_login(struct connection *connection, const struct auth_answer 
                tls ? tls_layer_version(tls) : "");
     authentication_ends(connection);
     if (answer->layer) {
-        if (!connection_turn(connection) ||
+        if (!traffic_turn(connection) ||
             !layer_stack_push(&connection->layers, answer->layer)) {
             answer->layer->ops->free(answer->layer);
             connection_close(connection, "the security layer cannot start");
@@ -122,7 +123,7 @@ static bool starttls(struct connection *connection)
     if (!layer)
         return mupdate_server_no(connection->session, "out of memory");
     if (!mupdate_server_ok(connection->session, "Begin TLS negotiation now") ||
-        !connection_turn(connection) || !layer_stack_push(&connection->layers, layer)) {
+        !traffic_turn(connection) || !layer_stack_push(&connection->layers, layer)) {
         layer->ops->free(layer);
         return false;
     }
@@ -136,7 +137,7 @@ static bool compress(struct connection *connection)
     if (!layer)
         return mupdate_server_no(connection->session, "out of memory");
     if (!mupdate_server_ok(connection->session, "DEFLATE active") ||
-        !connection_turn(connection) || !layer_stack_push(&connection->layers, layer)) {
+        !traffic_turn(connection) || !layer_stack_push(&connection->layers, layer)) {
         layer->ops->free(layer);
         return false;
     }

@@ -96,17 +96,17 @@ void connection_run(struct connection *connection);
 /* Cut it off, with the reason in the log. Pending answers are not given. */
 void connection_close(struct connection *connection, const char *reason);
 
+/* Go on to a state. States only ever go on; false when it is past that one. */
+bool connection_move(struct connection *connection, enum connection_state state);
+
+/* The answer to a LIST is given, or given up. */
+void connection_listing_ends(struct connection *connection);
+
 /* Take no more commands; what is under way is answered. */
 void connection_quiet(struct connection *connection);
 
 /* Send what waits, then close. reason is static. */
 void connection_drain(struct connection *connection, const char *reason);
-
-/*
- * Pass what the session has said so far through the layers, and forget what
- * the client sent so far: the moment at which a new layer starts.
- */
-bool connection_turn(struct connection *connection);
 
 /* What SASL is to know of this connection; valid until the next call. */
 void connection_endpoint(struct connection *connection, struct sasl_endpoint *endpoint);

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -464,7 +465,7 @@ static void a_long_pipeline_does_not_lock_up_both_ends(void **state)
     script_end(&script);
 }
 
-static volatile sig_atomic_t interruptions;
+static atomic_int interruptions; /* counted in one thread, read in another */
 
 static void interrupted(int signal_number)
 {

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "mupdated/net/traffic.h"
+
+#include <string.h>
+
+/* What one read takes, and what the layers may put up at once. */
+#define READ_BYTES 65536
+
+/* No more is read while so much waits for the socket. */
+#define RAW_BYTES (4 * READ_BYTES)
+
+/* What is handed to the socket at once. */
+#define WRITE_BYTES 65536
+
+/* --- sending --- */
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct connection *connection = write->data;
+
+    connection->write_pending = false;
+    buffer_clear(&connection->writing);
+    if (connection->state == CONNECTION_CLOSED)
+        return;
+    /* Who goes on reading is given time. */
+    if (connection->state == CONNECTION_DRAINING)
+        connection->state_ms = uv_now(connection->master->loop);
+    if (status < 0)
+        connection_close(connection, uv_strerror(status));
+    else
+        connection_run(connection);
+}
+
+static bool has_layers(const struct connection *connection)
+{
+    for (size_t i = 0; i < LAYER_KINDS; i++)
+        if (connection->layers.layers[i])
+            return true;
+    return false;
+}
+
+/* Up to limit bytes of the session's output go through the layers. */
+static bool encode(struct connection *connection, size_t limit)
+{
+    const uint8_t *data;
+    size_t len = mupdate_server_output(connection->session, &data);
+
+    if (len > limit)
+        len = limit;
+    if (len == 0)
+        return true;
+    if (layer_stack_send(&connection->layers, data, len, &connection->raw) != LAYER_OK ||
+        connection->raw.failed)
+        return false;
+    mupdate_server_sent(connection->session, len);
+    return true;
+}
+
+bool traffic_turn(struct connection *connection)
+{
+    bool encoded = encode(connection, SIZE_MAX);
+
+    mupdate_server_discard_input(connection->session);
+    buffer_clear(&connection->plain);
+    return encoded;
+}
+
+static size_t try_write(struct connection *connection, const uint8_t *data, size_t len, int *error)
+{
+    uv_buf_t buf = uv_buf_init((char *)data, (unsigned)(len < WRITE_BYTES ? len : WRITE_BYTES));
+    int written = uv_try_write(&connection->socket.stream, &buf, 1);
+
+    *error = written < 0 && written != UV_EAGAIN ? written : 0;
+    return written < 0 ? 0 : (size_t)written;
+}
+
+static int write_later(struct connection *connection)
+{
+    struct buffer sent = connection->writing; /* empty, but it may keep memory for the next */
+    uv_buf_t buf;
+    int error;
+
+    connection->writing = connection->raw;
+    connection->raw = sent;
+    buf = uv_buf_init((char *)buffer_bytes(&connection->writing),
+                      (unsigned)buffer_len(&connection->writing));
+    connection->write.data = connection;
+    error = uv_write(&connection->write, &connection->socket.stream, &buf, 1, on_written);
+    connection->write_pending = error == 0;
+    return error;
+}
+
+bool traffic_flush(struct connection *connection)
+{
+    const uint8_t *data;
+    size_t len;
+    int error = 0;
+
+    while (!connection->write_pending) {
+        if (buffer_len(&connection->raw) == 0 && !has_layers(connection)) {
+            len = mupdate_server_output(connection->session, &data);
+            if (len == 0)
+                break;
+            len = try_write(connection, data, len, &error);
+            mupdate_server_sent(connection->session, len);
+            if (len > 0 && error == 0)
+                continue;
+        } else if (buffer_len(&connection->raw) > 0) {
+            len = try_write(connection, buffer_bytes(&connection->raw),
+                            buffer_len(&connection->raw), &error);
+            buffer_consume(&connection->raw, len);
+            if (len > 0 && error == 0)
+                continue;
+        }
+        if (error == 0 && buffer_len(&connection->raw) == 0) {
+            if (!encode(connection, WRITE_BYTES)) {
+                connection_close(connection, "sending failed");
+                return false;
+            }
+            if (buffer_len(&connection->raw) == 0)
+                break;
+            if (has_layers(connection))
+                continue;
+        }
+        if (error == 0)
+            error = write_later(connection);
+        if (error != 0) {
+            connection_close(connection, uv_strerror(error));
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What the layers have to say before the connection is cut off, as far as it can go at once. */
+static void send_last_words(struct connection *connection)
+{
+    int error;
+
+    if (!connection->write_pending && buffer_len(&connection->raw) > 0)
+        (void)try_write(connection, buffer_bytes(&connection->raw), buffer_len(&connection->raw),
+                        &error);
+}
+
+bool traffic_all_sent(const struct connection *connection)
+{
+    const uint8_t *data;
+
+    return !connection->write_pending && buffer_len(&connection->raw) == 0 &&
+           mupdate_server_output(connection->session, &data) == 0;
+}
+
+/* --- receiving --- */
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    /* One buffer serves all: what was read is passed on before the next read. */
+    static char bytes[READ_BYTES];
+
+    (void)handle;
+    (void)suggested;
+    *buf = uv_buf_init(bytes, sizeof bytes);
+}
+
+bool traffic_receive(struct connection *connection, const void *data, size_t len)
+{
+    struct layer *tls;
+
+    switch (layer_stack_receive(&connection->layers, data, len, &connection->plain,
+                                &connection->raw, READ_BYTES)) {
+    case LAYER_OK:
+        break;
+    case LAYER_CLOSED:
+        connection->peer_ended = true;
+        break;
+    case LAYER_FAILED:
+        /* An alert that the layer wants to send may still go out. */
+        send_last_words(connection);
+        connection_close(connection, layer_stack_error(&connection->layers));
+        return false;
+    }
+    if (connection->plain.failed || connection->raw.failed) {
+        connection_close(connection, "out of memory");
+        return false;
+    }
+    tls = layer_stack_get(&connection->layers, LAYER_TLS);
+    if (tls && tls_layer_established(tls) &&
+        mupdate_server_state(connection->session) == MUPDATE_SERVER_STATE_TLS)
+        connection_banner(connection);
+    return true;
+}
+
+static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
+{
+    struct connection *connection = stream->data;
+
+    if (nread == 0)
+        return;
+    if (nread < 0) {
+        uv_read_stop(stream);
+        connection->reading = false;
+        if (nread != UV_EOF) {
+            connection_close(connection, uv_strerror((int)nread));
+            return;
+        }
+        connection->peer_ended = true;
+    } else if (connection->state == CONNECTION_OPEN) {
+        connection->input_ms = uv_now(connection->master->loop);
+        if (!traffic_receive(connection, buf->base, (size_t)nread))
+            return;
+    }
+    connection_run(connection);
+}
+
+bool traffic_start_reading(struct connection *connection)
+{
+    if (!connection->reading &&
+        uv_read_start(&connection->socket.stream, on_alloc, on_read) != 0)
+        return false;
+    connection->reading = true;
+    return true;
+}
+
+bool traffic_choose_reading(struct connection *connection)
+{
+    /* The layers answer too (a change of TLS keys): to a client that does not read, not for ever. */
+    bool wanted = !connection->peer_ended && buffer_len(&connection->plain) == 0 &&
+                  !layer_stack_pending(&connection->layers) &&
+                  buffer_len(&connection->raw) + buffer_len(&connection->writing) < RAW_BYTES;
+
+    if (wanted)
+        return traffic_start_reading(connection);
+    uv_read_stop(&connection->socket.stream);
+    connection->reading = false;
+    return true;
+}

@@ -1,0 +1,41 @@
+/*
+ * The bytes of a connection, between its socket, its layers and its session.
+ *
+ * It belongs to the loop's thread.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef NET_TRAFFIC_H
+#define NET_TRAFFIC_H
+
+#include "mupdated/net/connection.h"
+
+/*
+ * Send what waits. What the socket does not take is handed to libuv, once: the
+ * rest waits in the session, where it counts against its limits. False: the
+ * connection was closed.
+ */
+bool traffic_flush(struct connection *connection);
+
+/* Whether the socket has taken all that the session and the layers said. */
+bool traffic_all_sent(const struct connection *connection);
+
+/*
+ * Bytes from the socket go up through the layers; without any, what waits in
+ * them does. False: the connection was closed.
+ */
+bool traffic_receive(struct connection *connection, const void *data, size_t len);
+
+/* False when the socket cannot be read. */
+bool traffic_start_reading(struct connection *connection);
+
+/* Read from the socket, or not: what cannot be taken waits at the client. False as above. */
+bool traffic_choose_reading(struct connection *connection);
+
+/*
+ * Pass what the session has said so far through the layers, and forget what
+ * the client sent so far: the moment at which a new layer starts.
+ */
+bool traffic_turn(struct connection *connection);
+
+#endif
