@@ -18,7 +18,6 @@ struct feed_entry {
 struct feed {
     struct feed_entry *oldest;
     struct feed_entry *newest;
-    size_t held;
     uint64_t sequence;
     struct feed_position *positions;
 };
@@ -56,7 +55,6 @@ static void feed_reap(struct feed *feed)
         struct feed_entry *entry = feed->oldest;
 
         feed->oldest = entry->next;
-        feed->held--;
         free(entry);
     }
 }
@@ -107,7 +105,6 @@ bool feed_publish(struct feed *feed, const struct change *change)
     }
     feed->newest->next = entry;
     feed->newest = entry;
-    feed->held++;
     feed_reap(feed);
     return true;
 }
@@ -115,11 +112,6 @@ bool feed_publish(struct feed *feed, const struct change *change)
 uint64_t feed_sequence(const struct feed *feed)
 {
     return feed->sequence;
-}
-
-size_t feed_held(const struct feed *feed)
-{
-    return feed->held;
 }
 
 void feed_join(struct feed *feed, struct feed_position *position)

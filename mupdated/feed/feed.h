@@ -51,9 +51,6 @@ bool feed_publish(struct feed *feed, const struct change *change);
 /* Sequence of the newest change. */
 uint64_t feed_sequence(const struct feed *feed);
 
-/* Changes held in memory. */
-size_t feed_held(const struct feed *feed);
-
 /* Start at the newest change: what comes later will be seen. */
 void feed_join(struct feed *feed, struct feed_position *position);
 void feed_leave(struct feed_position *position);

@@ -178,11 +178,6 @@ static bool list(struct connection *connection, const struct mupdate_server_even
     return true;
 }
 
-static size_t request_bytes(const struct writer_request *request)
-{
-    return request->rule.name.len + request->rule.location.len + request->rule.acl.len;
-}
-
 static bool set(struct connection *connection, const struct mupdate_server_event *event)
 {
     struct master *master = connection->master;
@@ -201,7 +196,7 @@ static bool set(struct connection *connection, const struct mupdate_server_event
     if (!request)
         return false;
     connection->stores++;
-    connection->store_bytes += request_bytes(request);
+    connection->store_bytes += writer_request_bytes(request);
     writer_submit(master->writer, request);
     return true;
 }
@@ -277,7 +272,7 @@ static void log_moved(const struct connection *connection, const struct change *
 void commands_stored(struct connection *connection, const struct writer_request *request)
 {
     connection->stores--;
-    connection->store_bytes -= request_bytes(request);
+    connection->store_bytes -= writer_request_bytes(request);
     if (request->moved && request->change)
         log_moved(connection, request->change);
     if (connection->state >= CONNECTION_DRAINING) {

@@ -66,7 +66,7 @@ struct connection {
     struct subscription *subscription;
     struct listing *listing;
     size_t stores;         /* requests at the writer */
-    size_t store_bytes;    /* and the size of their texts */
+    size_t store_bytes;    /* and the octets of their texts */
     bool socket_closed;
 
     uint64_t opened_ms;

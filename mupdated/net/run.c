@@ -99,17 +99,14 @@ enum taken { TAKEN_ALL, TAKEN_BLOCKED, TAKEN_MORE, TAKEN_CLOSED, TAKEN_FAILED };
 static enum taken take_commands(struct connection *connection)
 {
     struct mupdate_server_event event;
-    bool was_full = false;
 
     for (int events = 0; events < SLICE_EVENTS;) {
-        size_t len = buffer_len(&connection->plain);
         size_t taken;
 
         if (connection->store_bytes >= STORE_BYTES)
             return TAKEN_BLOCKED;
-        taken =
-            mupdate_server_input(connection->session, buffer_bytes(&connection->plain), len);
-
+        taken = mupdate_server_input(connection->session, buffer_bytes(&connection->plain),
+                                     buffer_len(&connection->plain));
         buffer_consume(&connection->plain, taken);
         switch (mupdate_server_next(connection->session, &event)) {
         case MUPDATE_SERVER_EVENT:
@@ -124,11 +121,11 @@ static enum taken take_commands(struct connection *connection)
                 if (!traffic_receive(connection, NULL, 0))
                     return TAKEN_ALL;
                 events += SLICE_EVENTS / 8; /* a small input may unpack to a long nothing */
-            } else if (buffer_len(&connection->plain) == 0 || (taken == 0 && was_full)) {
+            } else if (buffer_len(&connection->plain) == 0) {
                 return TAKEN_ALL;
+            } else {
+                events++; /* the session has room again: it takes more in the next round */
             }
-            /* It may have thrown away what it was full of. */
-            was_full = taken == 0;
             break;
         case MUPDATE_SERVER_BLOCKED:
             return TAKEN_BLOCKED;

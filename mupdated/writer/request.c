@@ -42,3 +42,9 @@ void writer_request_free(struct writer_request *request)
     free(request->change);
     free(request);
 }
+
+size_t writer_request_bytes(const struct writer_request *request)
+{
+    return request->rule.name.len + request->rule.location.len + request->rule.acl.len +
+           request->who.len;
+}

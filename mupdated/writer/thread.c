@@ -12,12 +12,6 @@ static void say(const struct writer *writer, int level, const char *text)
         writer->log(writer->log_context, level, text);
 }
 
-static size_t request_bytes(const struct writer_request *request)
-{
-    return request->rule.name.len + request->rule.location.len + request->rule.acl.len +
-           request->who.len;
-}
-
 /* Take the next batch off the queue; NULL when it is empty. Call with the lock held. */
 static struct writer_request *take_batch(struct writer *writer, struct writer_request **last)
 {
@@ -28,9 +22,9 @@ static struct writer_request *take_batch(struct writer *writer, struct writer_re
     if (!first)
         return NULL;
     *last = first;
-    bytes = request_bytes(first);
+    bytes = writer_request_bytes(first);
     while ((*last)->next && count < WRITER_BATCH) {
-        bytes += request_bytes((*last)->next);
+        bytes += writer_request_bytes((*last)->next);
         if (bytes > WRITER_BATCH_BYTES)
             break;
         *last = (*last)->next;

@@ -52,6 +52,9 @@ struct writer_request *writer_request_new(const struct rule_request *rule, struc
                                           void *owner);
 void writer_request_free(struct writer_request *request);
 
+/* The octets of its texts. */
+size_t writer_request_bytes(const struct writer_request *request);
+
 /*
  * Called on the loop's thread with the requests of one batch, or of several
  * that were decided meanwhile, in order, linked by next. They are the callback's
