@@ -40,6 +40,7 @@ static int open_with_spares(const char *path, int flags, ...)
     va_start(arguments, flags);
     mode = va_arg(arguments, mode_t);
     va_end(arguments);
+    store_next_log_take(path, flags);
     do {
         fd = open(path, flags | O_CLOEXEC, mode);
     } while (fd < 0 && (errno == EINTR || ((errno == EMFILE || errno == ENFILE) && give_up_one())));

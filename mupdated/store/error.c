@@ -23,6 +23,11 @@ unsigned store_sync_failures(void)
     return atomic_load(&sync_failures);
 }
 
+void store_sync_failed(void)
+{
+    atomic_fetch_add(&sync_failures, 1);
+}
+
 /*
  * After a failed fdatasync() the kernel may have dropped the data and called it
  * clean, and the next fdatasync() says that all is well. Berkeley DB would go
@@ -38,7 +43,7 @@ static int watched_sync(int fd)
     if (result == 0)
         return 0;
     result = errno;
-    atomic_fetch_add(&sync_failures, 1);
+    store_sync_failed();
     return result;
 }
 

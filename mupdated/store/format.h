@@ -55,6 +55,7 @@
 #define FORMAT_META "meta.db"
 #define FORMAT_LOCK "lock"
 #define FORMAT_BALLAST "ballast"
+#define FORMAT_NEXT_LOG "next-log"
 
 #define FORMAT_KEY_FORMAT "format"
 #define FORMAT_KEY_HISTORY "history"

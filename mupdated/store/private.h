@@ -66,6 +66,9 @@ void store_watch(struct store *store);
 /* Failed fdatasync() calls of this process so far. */
 unsigned store_sync_failures(void);
 
+/* One more: the store stops at the next commit or checkpoint. */
+void store_sync_failed(void);
+
 /*
  * A new operation begins in this thread: forget what Berkeley DB said so far,
  * so that the next error is not explained with it. If the last operation of this
@@ -140,6 +143,11 @@ void store_spares_use(void);
 /* Take those that are missing, as far as there are any. Any thread. */
 void store_spares_keep(void);
 void store_spares_drop(void);
+
+/* --- next_log.c --- */
+
+/* Berkeley DB opens this path: if that makes a log file, let it be the one made ahead. */
+void store_next_log_take(const char *path, int flags);
 
 /* --- scan.c --- */
 

@@ -35,7 +35,7 @@ struct writer {
     struct decide decide;
     struct store *store;
     bool trim_failing;
-    uv_thread_t checkpoint_thread;
+    uv_thread_t upkeep_thread;
     uint64_t checkpoint_interval_ns;
     void (*log)(void *context, int level, const char *text);
     void *log_context;
@@ -43,9 +43,9 @@ struct writer {
     /* everybody's, under lock */
     uv_mutex_t lock;
     uv_cond_t work;       /* for the writer thread */
-    uv_cond_t checkpoint; /* for the checkpoint thread */
+    uv_cond_t upkeep; /* for the upkeep thread */
     enum writer_state state;
-    bool checkpoints_end;
+    bool upkeep_ends;
     struct writer_queue queue;
     struct writer_queue decided;
     uint64_t first; /* oldest change in the log of changes */
@@ -60,6 +60,6 @@ void writer_queue_append(struct writer_queue *queue, struct writer_request *firs
 
 /* The bodies of the threads; argument is the struct writer. */
 void writer_thread(void *argument);
-void writer_checkpoint_thread(void *argument);
+void writer_upkeep_thread(void *argument);
 
 #endif

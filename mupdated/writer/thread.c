@@ -74,19 +74,21 @@ static void hand_back(struct writer *writer, struct writer_request *first,
     uv_mutex_lock(&writer->lock);
     writer_queue_append(&writer->decided, first, last);
     writer->first = position.first;
+    if (store_wants_log(writer->store))
+        uv_cond_signal(&writer->upkeep);
     uv_mutex_unlock(&writer->lock);
     (void)uv_async_send(&writer->async);
 }
 
-static void end_checkpoints(struct writer *writer)
+static void end_upkeep(struct writer *writer)
 {
     struct store_error error;
 
     uv_mutex_lock(&writer->lock);
-    writer->checkpoints_end = true;
-    uv_cond_signal(&writer->checkpoint);
+    writer->upkeep_ends = true;
+    uv_cond_signal(&writer->upkeep);
     uv_mutex_unlock(&writer->lock);
-    (void)uv_thread_join(&writer->checkpoint_thread);
+    (void)uv_thread_join(&writer->upkeep_thread);
     if (writer->decide.state != DECIDE_UNCERTAIN &&
         store_checkpoint(writer->store, &error) != STORE_OK)
         say(writer, LOG_WARNING, error.text);
@@ -128,37 +130,45 @@ void writer_thread(void *argument)
     }
     uv_mutex_unlock(&writer->lock);
 
-    end_checkpoints(writer);
+    end_upkeep(writer);
     uv_mutex_lock(&writer->lock);
     writer->state = WRITER_FINISHED;
     uv_mutex_unlock(&writer->lock);
     (void)uv_async_send(&writer->async);
 }
 
-void writer_checkpoint_thread(void *argument)
+static void take_checkpoint(struct writer *writer, bool *failing)
+{
+    struct store_error error;
+    bool failed = store_checkpoint(writer->store, &error) != STORE_OK;
+
+    if (failed && !*failing)
+        say(writer, LOG_WARNING, error.text);
+    else if (*failing && !failed)
+        say(writer, LOG_NOTICE, "writer: checkpoints work again");
+    *failing = failed;
+}
+
+void writer_upkeep_thread(void *argument)
 {
     struct writer *writer = argument;
-    struct store_error error;
     bool failing = false;
-    bool failed;
     uint64_t due = uv_hrtime() + writer->checkpoint_interval_ns;
     uint64_t now;
 
     uv_mutex_lock(&writer->lock);
-    while (!writer->checkpoints_end) {
+    while (!writer->upkeep_ends) {
         now = uv_hrtime();
-        if (now < due) {
-            (void)uv_cond_timedwait(&writer->checkpoint, &writer->lock, due - now);
+        if (now < due && !store_wants_log(writer->store)) {
+            (void)uv_cond_timedwait(&writer->upkeep, &writer->lock, due - now);
             continue;
         }
         uv_mutex_unlock(&writer->lock);
-        failed = store_checkpoint(writer->store, &error) != STORE_OK;
-        if (failed && !failing)
-            say(writer, LOG_WARNING, error.text);
-        else if (failing && !failed)
-            say(writer, LOG_NOTICE, "writer: checkpoints work again");
-        failing = failed;
-        due = uv_hrtime() + writer->checkpoint_interval_ns;
+        store_prepare_log(writer->store);
+        if (now >= due) {
+            take_checkpoint(writer, &failing);
+            due = uv_hrtime() + writer->checkpoint_interval_ns;
+        }
         uv_mutex_lock(&writer->lock);
     }
     uv_mutex_unlock(&writer->lock);

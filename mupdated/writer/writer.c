@@ -23,7 +23,7 @@ static void on_closed(uv_handle_t *handle)
     void (*closed)(void *context) = writer->closed;
     void *context = writer->closed_context;
 
-    uv_cond_destroy(&writer->checkpoint);
+    uv_cond_destroy(&writer->upkeep);
     uv_cond_destroy(&writer->work);
     uv_mutex_destroy(&writer->lock);
     free(writer);
@@ -66,7 +66,7 @@ static int init_locks(struct writer *writer)
     code = uv_cond_init(&writer->work);
     if (code != 0)
         goto no_work;
-    code = uv_cond_init(&writer->checkpoint);
+    code = uv_cond_init(&writer->upkeep);
     if (code == 0)
         return 0;
     uv_cond_destroy(&writer->work);
@@ -77,7 +77,7 @@ no_work:
 
 static int start_threads(struct writer *writer)
 {
-    int code = uv_thread_create(&writer->checkpoint_thread, writer_checkpoint_thread, writer);
+    int code = uv_thread_create(&writer->upkeep_thread, writer_upkeep_thread, writer);
 
     if (code != 0)
         return code;
@@ -85,10 +85,10 @@ static int start_threads(struct writer *writer)
     if (code == 0)
         return 0;
     uv_mutex_lock(&writer->lock);
-    writer->checkpoints_end = true;
-    uv_cond_signal(&writer->checkpoint);
+    writer->upkeep_ends = true;
+    uv_cond_signal(&writer->upkeep);
     uv_mutex_unlock(&writer->lock);
-    (void)uv_thread_join(&writer->checkpoint_thread);
+    (void)uv_thread_join(&writer->upkeep_thread);
     return code;
 }
 
@@ -133,7 +133,7 @@ int writer_start(struct writer **writer_out, uv_loop_t *loop, const struct write
     }
     code = uv_async_init(loop, &writer->async, on_decided);
     if (code != 0) {
-        uv_cond_destroy(&writer->checkpoint);
+        uv_cond_destroy(&writer->upkeep);
         uv_cond_destroy(&writer->work);
         uv_mutex_destroy(&writer->lock);
         free(writer);

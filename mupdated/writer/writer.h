@@ -2,7 +2,7 @@
  * The writer: one thread that takes all queued changes (at most 256), applies
  * the table's rules to the rows as the batch sees them, makes the batch durable
  * in one transaction, and hands the results back to the loop. A second thread
- * takes checkpoints.
+ * takes checkpoints and prepares log files.
  *
  * If a batch cannot be stored, its requests are tried again one by one, so that
  * one of them does not fail the others. Once the store says that it does not
