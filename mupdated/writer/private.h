@@ -8,6 +8,15 @@
 
 #include "mupdated/writer/decide.h"
 
+/*
+ * With one request at a time all of them wait for threads to wake up, longer
+ * than for the disk on some machines. So whoever will be needed next looks out
+ * for so long before it sleeps, and lets others run meanwhile: the writer after
+ * a batch of one, the loop while one request is at the writer. With more at a
+ * time there is no need, and none of this; nor on a single processor.
+ */
+#define WRITER_LOOKOUT_NS 200000
+
 enum writer_state {
     WRITER_RUNNING,
     WRITER_STOPPING, /* decides what is queued, then ends */
@@ -23,6 +32,8 @@ struct writer_queue {
 struct writer {
     /* the loop's */
     uv_async_t async;
+    uv_idle_t lookout;
+    uint64_t lookout_until;
     struct rule_policy policy;
     size_t pending;
     writer_done *done;
@@ -32,6 +43,7 @@ struct writer {
     uv_thread_t thread;
 
     /* the writer thread's */
+    bool looks_out; /* never changes: there is a processor for it */
     struct decide decide;
     struct store *store;
     bool trim_failing;

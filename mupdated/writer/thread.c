@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <sched.h>
 #include <syslog.h>
 
 #include "mupdated/writer/private.h"
@@ -94,6 +95,18 @@ static void end_upkeep(struct writer *writer)
         say(writer, LOG_WARNING, error.text);
 }
 
+/* Call with the lock held. */
+static void look_out(struct writer *writer)
+{
+    uint64_t until = uv_hrtime() + WRITER_LOOKOUT_NS;
+
+    while (!writer->queue.head && writer->state == WRITER_RUNNING && uv_hrtime() < until) {
+        uv_mutex_unlock(&writer->lock);
+        (void)sched_yield();
+        uv_mutex_lock(&writer->lock);
+    }
+}
+
 void writer_thread(void *argument)
 {
     struct writer *writer = argument;
@@ -101,10 +114,13 @@ void writer_thread(void *argument)
     struct writer_request *last = NULL;
     bool trimming = false;
     bool paused = false;
+    bool alone = false; /* the last batch was one request */
     uint64_t keep;
 
     for (;;) {
         uv_mutex_lock(&writer->lock);
+        if (alone && writer->looks_out)
+            look_out(writer);
         for (;;) {
             keep = writer->log_changes;
             /* Looked at under the lock, so that a wake-up for a shorter log is not missed. */
@@ -118,6 +134,7 @@ void writer_thread(void *argument)
             break;
         uv_mutex_unlock(&writer->lock);
 
+        alone = first && first == last;
         if (first) {
             decide_batch(&writer->decide, first);
             hand_back(writer, first, last);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <sched.h>
 #include <stdlib.h>
 #include <syslog.h>
 
@@ -31,6 +32,23 @@ static void on_closed(uv_handle_t *handle)
         closed(context);
 }
 
+static void on_async_closed(uv_handle_t *handle)
+{
+    struct writer *writer = handle->data;
+
+    uv_close((uv_handle_t *)&writer->lookout, on_closed);
+}
+
+static void on_lookout(uv_idle_t *lookout)
+{
+    const struct writer *writer = lookout->data;
+
+    if (writer->pending != 1 || uv_hrtime() >= writer->lookout_until)
+        uv_idle_stop(lookout);
+    else
+        (void)sched_yield();
+}
+
 static void on_decided(uv_async_t *async)
 {
     struct writer *writer = async->data;
@@ -53,7 +71,7 @@ static void on_decided(uv_async_t *async)
     /* Nothing is decided after this state: batch was the last. */
     if (state == WRITER_FINISHED && !uv_is_closing((uv_handle_t *)async)) {
         (void)uv_thread_join(&writer->thread);
-        uv_close((uv_handle_t *)async, on_closed);
+        uv_close((uv_handle_t *)async, on_async_closed);
     }
 }
 
@@ -140,9 +158,12 @@ int writer_start(struct writer **writer_out, uv_loop_t *loop, const struct write
         return code;
     }
     writer->async.data = writer;
+    (void)uv_idle_init(loop, &writer->lookout); /* cannot fail */
+    writer->lookout.data = writer;
+    writer->looks_out = uv_available_parallelism() > 1;
     code = start_threads(writer);
     if (code != 0) {
-        uv_close((uv_handle_t *)&writer->async, on_closed);
+        uv_close((uv_handle_t *)&writer->async, on_async_closed);
         return code;
     }
     *writer_out = writer;
@@ -156,6 +177,10 @@ void writer_submit(struct writer *writer, struct writer_request *request)
     request->next = NULL;
     request->policy = writer->policy;
     writer->pending++;
+    if (writer->pending == 1 && writer->looks_out) {
+        writer->lookout_until = uv_hrtime() + WRITER_LOOKOUT_NS;
+        uv_idle_start(&writer->lookout, on_lookout);
+    }
     uv_mutex_lock(&writer->lock);
     idle = !writer->queue.head;
     writer_queue_append(&writer->queue, request, request);
