@@ -118,6 +118,7 @@ static int fill_table(struct master *master)
     store_position(master->store, &position);
     error.text[0] = '\0';
     if (store_rows(master->store, on_row, master->table, &error) != STORE_OK ||
+        !table_loaded(master->table) ||
         store_changes(master->store, position.first, on_change, master->departed, &error) !=
             STORE_OK) {
         log_error("cannot read the table: %s", error.text[0] ? error.text : "out of memory");

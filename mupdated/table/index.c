@@ -17,6 +17,9 @@
 #define PLACES_MIN 8
 #define PLACES_MAX (UINT32_C(1) << 31)
 
+/* Each item goes to a place of its own, far from the caches: so many at once are asked for. */
+#define FILL_BATCH 16
+
 static uint64_t random_seed(void)
 {
     uint64_t seed;
@@ -114,9 +117,8 @@ static bool resize(const struct index *index, struct index_shard *shard, uint32_
     return true;
 }
 
-bool index_insert(struct index *index, void *item)
+static bool insert(struct index *index, uint64_t hash, void *item)
 {
-    uint64_t hash = hash_name(index, index->name(item));
     struct index_shard *shard = &index->shards[hash_shard(hash)];
     if (shard->count >= shard->places / 4 * 3) {
         if (shard->places == PLACES_MAX)
@@ -126,6 +128,49 @@ bool index_insert(struct index *index, void *item)
     }
     put(shard, hash, item);
     shard->count++;
+    return true;
+}
+
+bool index_insert(struct index *index, void *item)
+{
+    return insert(index, hash_name(index, index->name(item)), item);
+}
+
+/* Places for the items that a shard gets on average; those that get more grow. */
+static bool make_room(struct index *index, size_t count)
+{
+    uint32_t places = PLACES_MIN;
+    while (places / 4 * 3 < count / INDEX_SHARDS && places < PLACES_MAX)
+        places *= 2;
+    for (size_t i = 0; i < INDEX_SHARDS; i++) {
+        if (!resize(index, &index->shards[i], places))
+            return false;
+    }
+    return true;
+}
+
+bool index_fill(struct index *index, void *const *items, size_t count)
+{
+    if (count >= INDEX_SHARDS && !make_room(index, count))
+        return false;
+    uint64_t hashes[FILL_BATCH];
+    for (size_t done = 0; done < count;) {
+        size_t batch = count - done < FILL_BATCH ? count - done : FILL_BATCH;
+        for (size_t i = 0; i < batch; i++) {
+            hashes[i] = hash_name(index, index->name(items[done + i]));
+            const struct index_shard *shard = &index->shards[hash_shard(hashes[i])];
+            if (shard->places > 0) {
+                uint32_t at = (uint32_t)hashes[i] & (shard->places - 1);
+                __builtin_prefetch(&shard->tags[at], 1);
+                __builtin_prefetch(&shard->items[at], 1);
+            }
+        }
+        for (size_t i = 0; i < batch; i++) {
+            if (!insert(index, hashes[i], items[done + i]))
+                return false;
+        }
+        done += batch;
+    }
     return true;
 }
 

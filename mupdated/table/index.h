@@ -30,8 +30,14 @@ struct index {
 /* The seed differs between runs: names are chosen by users, and must not be chosen to collide. */
 void index_init(struct index *index, tree_name *name);
 
-/* Free the index's own memory; does not look at the items. */
+/* Free the index's own memory, which leaves it empty; does not look at the items. */
 void index_close(struct index *index);
+
+/*
+ * Put many items, whose names all differ, into an empty index: at their final size at once
+ * and with less waiting for memory. False: out of memory; to be closed, and then empty again.
+ */
+bool index_fill(struct index *index, void *const *items, size_t count);
 
 /* The item of that name, or NULL. */
 void *index_find(const struct index *index, struct mupdate_text name);

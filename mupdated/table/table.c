@@ -13,7 +13,9 @@
 #include "mupdated/table/digest.h"
 #include "mupdated/table/index.h"
 #include "mupdated/table/intern.h"
+#include "mupdated/table/sort.h"
 
+#define LOADING_MIN 1024
 #define TEXT_BYTES_MAX ((UINT32_C(1) << 30) - 1)
 
 struct table_row {
@@ -27,7 +29,15 @@ struct table_row {
     char data[]; /* the name, then the ACL */
 };
 
+/* Rows that were read, but are in no order yet. */
+struct loading {
+    void **rows;
+    size_t count;
+    size_t size;
+};
+
 struct table {
+    struct loading loading;
     struct tree tree;
     struct index index;
     struct intern strings;
@@ -72,6 +82,9 @@ void table_free(struct table *table)
     tree_seek(&table->tree, NULL, &cursor);
     for (struct table_row *row; (row = tree_next(&cursor)) != NULL;)
         free(row);
+    for (size_t i = 0; i < table->loading.count; i++)
+        free(table->loading.rows[i]);
+    free(table->loading.rows);
     tree_close(&table->tree);
     index_close(&table->index);
     intern_close(&table->strings);
@@ -173,11 +186,57 @@ static void saw(struct table *table, uint64_t sequence)
         table->sequence = sequence;
 }
 
-bool table_load(struct table *table, const struct row *row)
+static bool gather(struct loading *loading, struct table_row *row)
 {
-    if (!put_row(table, row))
+    if (loading->count == loading->size) {
+        size_t size = loading->size > 0 ? loading->size * 2 : LOADING_MIN;
+        void **rows = realloc(loading->rows, size * sizeof(*rows));
+        if (rows == NULL)
+            return false;
+        loading->rows = rows;
+        loading->size = size;
+    }
+    loading->rows[loading->count++] = row;
+    return true;
+}
+
+bool table_load(struct table *table, const struct row *from)
+{
+    struct table_row *row = make_row(table, from);
+    if (row == NULL)
         return false;
+    if (!gather(&table->loading, row)) {
+        free_row(table, row);
+        return false;
+    }
+    count_in(table, row);
     saw(table, row->sequence);
+    return true;
+}
+
+static bool build(struct table *table)
+{
+    const struct loading *loading = &table->loading;
+    if (!sort_items(table->tree.order, row_name, loading->rows, loading->count) ||
+        !index_fill(&table->index, loading->rows, loading->count))
+        return false;
+    for (size_t i = 0; i < loading->count; i++) {
+        if (!tree_append(&table->tree, loading->rows[i]))
+            return false;
+    }
+    return true;
+}
+
+bool table_loaded(struct table *table)
+{
+    if (!build(table)) {
+        /* The rows stay gathered, and go with the table. */
+        tree_close(&table->tree);
+        index_close(&table->index);
+        return false;
+    }
+    free(table->loading.rows);
+    table->loading = (struct loading){NULL, 0, 0};
     return true;
 }
 

@@ -28,10 +28,19 @@ struct table *table_new(enum list_order order);
 void table_free(struct table *table);
 
 /*
- * A row as it was read at start-up, not absent. Rows may come in any order; in octet or
- * list order it takes the least memory. False: out of memory, the table is unchanged.
+ * A row as it was read at start-up, not absent, into a table that is new. Rows may come in
+ * any order, each name once; in octet or list order it is fastest. They are only gathered:
+ * nothing else may be done with the table before table_loaded(), but table_free(). False:
+ * out of memory, the table is unchanged.
  */
 bool table_load(struct table *table, const struct row *row);
+
+/*
+ * At start-up, when all rows were loaded: put them in order. At once for all of them this
+ * costs a fraction of putting in one by one, and leaves the fullest tree. False: out of
+ * memory; the table can be used for table_loaded() and table_free() only.
+ */
+bool table_loaded(struct table *table);
 
 /*
  * At start-up, when all rows were loaded: the sequence of the store's last

@@ -216,7 +216,8 @@ static bool grow_root(struct tree *tree)
     return true;
 }
 
-bool tree_insert(struct tree *tree, void *item)
+/* behind_all: the item belongs behind the last one, which spares looking for its place. */
+static bool insert(struct tree *tree, void *item, bool behind_all)
 {
     struct mupdate_text name = tree->name(item);
     struct path path;
@@ -231,7 +232,7 @@ bool tree_insert(struct tree *tree, void *item)
     void *node = tree->root;
     for (unsigned level = tree->height; level > 0; level--) {
         struct inner *inner = node;
-        size_t index = child_index(tree, inner, name);
+        size_t index = behind_all ? inner->count - 1 : child_index(tree, inner, name);
         if (is_full(inner->children[index], level - 1)) {
             if (level > 1 ? !split_inner(tree, inner, index, name)
                           : !split_leaf(tree, inner, index, name))
@@ -244,13 +245,24 @@ bool tree_insert(struct tree *tree, void *item)
         node = inner->children[index];
     }
     struct leaf *leaf = node;
-    size_t index = count_before(tree, leaf->items, leaf->count, name, false);
+    size_t index =
+        behind_all ? leaf->count : count_before(tree, leaf->items, leaf->count, name, false);
     insert_at(leaf->items, leaf->count, index, item);
     leaf->count++;
     tree->count++;
     if (index == 0)
         set_first(tree, &path, 0, item);
     return true;
+}
+
+bool tree_insert(struct tree *tree, void *item)
+{
+    return insert(tree, item, false);
+}
+
+bool tree_append(struct tree *tree, void *item)
+{
+    return insert(tree, item, true);
 }
 
 void *tree_replace(struct tree *tree, void *item)

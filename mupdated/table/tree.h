@@ -40,6 +40,9 @@ void tree_close(struct tree *tree);
  */
 bool tree_insert(struct tree *tree, void *item);
 
+/* The same for an item that belongs behind all others, in O(1) comparisons; fills the leaves. */
+bool tree_append(struct tree *tree, void *item);
+
 /* The item of that name, or NULL. */
 void *tree_find(const struct tree *tree, struct mupdate_text name);
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "mupdated/table/departed.h"
+#include "mupdated/table/index.h"
 #include "mupdated/table/table.h"
 #include "tests/unit/table/allocations.h"
 #include "tests/unit/table/table_support.h"
@@ -113,6 +114,68 @@ static void a_change_that_finds_no_memory_leaves_the_table_as_it_was(void **stat
     table_free(table);
 }
 
+/* True when all rows could be loaded. */
+static bool load_names(struct table *table, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        char name[32], location[32];
+        snprintf(name, sizeof(name), "user.u%u", (i * 7919u) % count);
+        snprintf(location, sizeof(location), "b%u!p", i % 9);
+        struct row row = {
+            .mupdate = {MUPDATE_ACTIVE, text_of(name), text_of(location), text_of("a\tlrs\t")}};
+        if (!table_load(table, &row))
+            return false;
+    }
+    return table_loaded(table);
+}
+
+static void a_load_that_finds_no_memory_fails_and_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    /* More than the index has shards, so that it makes room for all of them at once. */
+    const unsigned count = INDEX_SHARDS + 200;
+    const size_t without = allocations_live();
+    size_t failures = 0;
+    bool done = false;
+    for (long allowed = 1; !done; allowed += 1 + (long)(failures % 5)) {
+        struct table *table = table_new(LIST_ORDER_CYRUS36);
+        assert_non_null(table);
+        allocations_fail_after(allowed);
+        done = load_names(table, count);
+        size_t refused = allocations_refused();
+        allocations_fail_after(-1);
+        assert_int_equal(done, refused == 0);
+        failures += !done;
+        table_free(table);
+        assert_int_equal(allocations_live(), without);
+    }
+    assert_true(failures > 700);
+}
+
+static void a_load_that_found_no_memory_to_sort_can_be_ended_later(void **state)
+{
+    (void)state;
+    const unsigned count = INDEX_SHARDS + 200;
+    long allowed = 0;
+    struct table *table = table_new(LIST_ORDER_CYRUS36);
+    for (unsigned i = 0; i < count; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "user.u%u", (i * 7919u) % count);
+        struct row row = {.mupdate = {.state = MUPDATE_ACTIVE, .name = text_of(name)}};
+        assert_true(table_load(table, &row));
+    }
+    for (bool done = false; !done; allowed += 10) {
+        allocations_fail_after(allowed);
+        done = table_loaded(table);
+        allocations_fail_after(-1);
+    }
+    assert_true(allowed > INDEX_SHARDS);
+    struct sight sight;
+    look(table, &sight);
+    assert_int_equal(sight.counts.rows, count);
+    table_free(table);
+}
+
 static void a_deletion_needs_no_memory(void **state)
 {
     (void)state;
@@ -124,6 +187,7 @@ static void a_deletion_needs_no_memory(void **state)
             .mupdate = {MUPDATE_ACTIVE, text_of(name), text_of("b1!p"), text_of("a\tlrs\t")}};
         assert_true(table_load(table, &row));
     }
+    assert_true(table_loaded(table));
     allocations_fail_after(0);
     for (unsigned i = 0; i < ROWS; i++) {
         char name[32];
@@ -164,9 +228,10 @@ static void deleted_rows_give_their_memory_back(void **state)
             char name[32], location[32];
             snprintf(name, sizeof(name), "user.u%u", (i * 7919u) % ROWS);
             snprintf(location, sizeof(location), "b%u!p", i);
-            struct row row = {.mupdate = {MUPDATE_ACTIVE, text_of(name), text_of(location),
-                                          text_of("a\tlrs\t")}};
-            assert_true(table_load(table, &row));
+            struct change change = {
+                .now = {.mupdate = {MUPDATE_ACTIVE, text_of(name), text_of(location),
+                                    text_of("a\tlrs\t")}}};
+            assert_true(table_apply(table, &change));
         }
         size_t full = allocations_live();
         assert_true(full > empty + 2 * ROWS);
@@ -251,6 +316,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_change_that_finds_no_memory_leaves_the_table_as_it_was,
+                                  teardown),
+        cmocka_unit_test_teardown(a_load_that_finds_no_memory_fails_and_leaves_nothing_behind,
+                                  teardown),
+        cmocka_unit_test_teardown(a_load_that_found_no_memory_to_sort_can_be_ended_later,
                                   teardown),
         cmocka_unit_test_teardown(a_deletion_needs_no_memory, teardown),
         cmocka_unit_test_teardown(a_table_that_finds_no_memory_is_not_made, teardown),

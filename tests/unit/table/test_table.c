@@ -13,6 +13,7 @@
 #include "tests/unit/table/table_support.h"
 
 #define NAMES 400
+#define MANY 30000
 
 /* The table as a plain array, sorted by the slow comparison. */
 struct model_row {
@@ -211,12 +212,70 @@ static void a_walk_between_changes_meets_each_unchanged_row_once_and_in_order(vo
     }
 }
 
-static void load_row(struct table *table, enum mupdate_state row_state, const char *name,
-                     const char *location, const char *acl, uint64_t number)
+static void put_row(struct table *table, enum mupdate_state row_state, const char *name,
+                    const char *location, const char *acl, uint64_t number)
 {
-    struct row row = {.mupdate = {row_state, text_of(name), text_of(location), text_of(acl)},
-                      .sequence = number};
-    assert_true(table_load(table, &row));
+    struct change change = {
+        .now = {.mupdate = {row_state, text_of(name), text_of(location), text_of(acl)},
+                .sequence = number}};
+    assert_true(table_apply(table, &change));
+}
+
+static void a_loaded_table_agrees_with_a_sorted_array_and_goes_on_changing(void **state)
+{
+    (void)state;
+    static const enum list_order orders[] = {LIST_ORDER_CYRUS36, LIST_ORDER_OCTET};
+    struct randoms randoms = {8};
+    for (size_t round = 0; round < 40; round++) {
+        model_make(orders[round % 2], &randoms);
+        struct table *table = table_new(orders[round % 2]);
+        /* None, one, two of the names, and more. */
+        size_t wanted = round < 6 ? round / 2 : randoms_below(&randoms, NAMES);
+        size_t start = randoms_below(&randoms, NAMES);
+        for (size_t n = 0; n < wanted; n++) {
+            struct model_row *row = &model[(start + n * 7919) % NAMES];
+            row->state = MUPDATE_RESERVED + randoms_below(&randoms, 2);
+            row->location = randoms_below(&randoms, 5);
+            row->acl = row->state == MUPDATE_ACTIVE ? randoms_below(&randoms, 3) : 0;
+            row->who = randoms_below(&randoms, 3);
+            row->sequence = ++sequence;
+            struct row view = model_view(row);
+            assert_true(table_load(table, &view));
+        }
+        assert_true(table_loaded(table));
+        assert_same_as_model(table);
+        for (size_t n = 0; n < NAMES; n++)
+            change_random(table, &randoms);
+        assert_same_as_model(table);
+        table_free(table);
+    }
+}
+
+static void many_rows_loaded_in_octet_order_stand_in_list_order(void **state)
+{
+    (void)state;
+    static const char *const folders[] = {"", "-x", ".Sent", ".Trash", "2", "^y"};
+    static const char *const in_list_order[] = {"", ".Sent", ".Trash", "-x", "^y", "2"};
+    char name[32];
+    struct table *table = table_new(LIST_ORDER_CYRUS36);
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(name, sizeof(name), "user.%06u%s", i / 6, folders[i % 6]);
+        struct row row = {.mupdate = {.state = MUPDATE_ACTIVE, .name = text_of(name)}};
+        assert_true(table_load(table, &row));
+    }
+    assert_true(table_loaded(table));
+    struct table_cursor cursor;
+    struct row row;
+    table_seek(table, NULL, &cursor);
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(name, sizeof(name), "user.%06u%s", i / 6, in_list_order[i % 6]);
+        assert_true(table_next(&cursor, &row));
+        assert_true(text_equal(row.mupdate.name, text_of(name)));
+        assert_true(table_find(table, text_of(name), &row));
+        assert_true(text_equal(row.mupdate.name, text_of(name)));
+    }
+    assert_false(table_next(&cursor, &row));
+    table_free(table);
 }
 
 static void assert_digests(const struct table *a, const struct table *b, bool equal)
@@ -244,6 +303,7 @@ static void equal_tables_have_equal_digests_whatever_their_history(void **state)
         if (model[i].state != MUPDATE_ABSENT)
             assert_true(table_load(loaded, &row));
     }
+    assert_true(table_loaded(loaded));
     assert_digests(changed, loaded, true);
     assert_digests(changed, empty, false);
     for (size_t i = 0; i < NAMES; i++) {
@@ -274,8 +334,8 @@ static void the_digest_depends_on_every_part_of_a_row(void **state)
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < count; j++) {
             struct table *a = table_new(LIST_ORDER_CYRUS36), *b = table_new(LIST_ORDER_CYRUS36);
-            load_row(a, rows[i].state, rows[i].name, rows[i].location, rows[i].acl, 1);
-            load_row(b, rows[j].state, rows[j].name, rows[j].location, rows[j].acl, 2);
+            put_row(a, rows[i].state, rows[i].name, rows[i].location, rows[i].acl, 1);
+            put_row(b, rows[j].state, rows[j].name, rows[j].location, rows[j].acl, 2);
             assert_digests(a, b, i == j);
             table_free(a);
             table_free(b);
@@ -289,8 +349,8 @@ static void the_digest_has_a_fixed_value(void **state)
     struct table *table = table_new(LIST_ORDER_CYRUS36);
     unsigned char digest[TABLE_DIGEST_BYTES];
     char hex[2 * TABLE_DIGEST_BYTES + 1];
-    load_row(table, MUPDATE_ACTIVE, "user.a", "b1!default", "a\tlrs\t", 1);
-    load_row(table, MUPDATE_RESERVED, "user.b", "b2!", "", 2);
+    put_row(table, MUPDATE_ACTIVE, "user.a", "b1!default", "a\tlrs\t", 1);
+    put_row(table, MUPDATE_RESERVED, "user.b", "b2!", "", 2);
     table_digest(table, digest);
     for (size_t i = 0; i < sizeof(digest); i++)
         snprintf(hex + 2 * i, 3, "%02x", digest[i]);
@@ -303,8 +363,8 @@ static void the_sequence_is_the_greatest_seen(void **state)
     (void)state;
     struct table *table = table_new(LIST_ORDER_CYRUS36);
     assert_int_equal(table_sequence(table), 0);
-    load_row(table, MUPDATE_ACTIVE, "b", "b1!", "", 9);
-    load_row(table, MUPDATE_ACTIVE, "a", "b1!", "", 4);
+    put_row(table, MUPDATE_ACTIVE, "b", "b1!", "", 9);
+    put_row(table, MUPDATE_ACTIVE, "a", "b1!", "", 4);
     assert_int_equal(table_sequence(table), 9);
     table_set_sequence(table, 12);
     assert_int_equal(table_sequence(table), 12);
@@ -318,7 +378,7 @@ static void a_change_may_be_made_of_the_row_that_it_replaces(void **state)
 {
     (void)state;
     struct table *table = table_new(LIST_ORDER_CYRUS36);
-    load_row(table, MUPDATE_ACTIVE, "user.a", "b1!default", "a\tlrs\t", 1);
+    put_row(table, MUPDATE_ACTIVE, "user.a", "b1!default", "a\tlrs\t", 1);
     struct change change = {.old_state = MUPDATE_ACTIVE};
     assert_true(table_find(table, text_of("user.a"), &change.now));
     change.now.sequence = 2;
@@ -350,6 +410,7 @@ static void texts_that_no_other_row_shares_survive_exactly(void **state)
     row = (struct row){.mupdate = {MUPDATE_ACTIVE, long_text, long_text, long_text},
                        .who = long_text};
     assert_true(table_load(table, &row));
+    assert_true(table_loaded(table));
     row = (struct row){0};
     assert_true(table_find(table, octets, &row));
     assert_true(text_equal(row.mupdate.name, octets));
@@ -368,6 +429,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_agrees_with_a_sorted_array_after_any_changes),
         cmocka_unit_test(a_walk_between_changes_meets_each_unchanged_row_once_and_in_order),
+        cmocka_unit_test(a_loaded_table_agrees_with_a_sorted_array_and_goes_on_changing),
+        cmocka_unit_test(many_rows_loaded_in_octet_order_stand_in_list_order),
         cmocka_unit_test(equal_tables_have_equal_digests_whatever_their_history),
         cmocka_unit_test(the_digest_depends_on_every_part_of_a_row),
         cmocka_unit_test(the_digest_has_a_fixed_value),

@@ -180,6 +180,28 @@ static void an_item_replaced_or_removed_is_not_looked_at_any_more(void **state)
     tree_close(&tree);
 }
 
+static void appended_items_fill_the_tree_in_order(void **state)
+{
+    (void)state;
+    for (size_t count = 0; count <= ITEMS; count += count < 200 ? 1 : ITEMS - 200) {
+        setup(state);
+        struct tree tree;
+        tree_init(&tree, LIST_ORDER_CYRUS36, item_name);
+        for (size_t i = 0; i < count; i++) {
+            assert_true(tree_append(&tree, &items[i]));
+            present[i] = true;
+        }
+        assert_holds_what_is_present(&tree);
+        assert_finds_what_is_present(&tree);
+        for (size_t i = 0; i < count; i += 3)
+            take(&tree, i);
+        for (size_t i = 0; i < count; i += 3)
+            insert(&tree, i);
+        assert_holds_what_is_present(&tree);
+        tree_close(&tree);
+    }
+}
+
 static void an_empty_tree_finds_nothing(void **state)
 {
     (void)state;
@@ -202,6 +224,7 @@ int main(void)
         cmocka_unit_test_setup(items_can_be_put_in_and_taken_out_in_any_direction, setup),
         cmocka_unit_test_setup(random_insertions_and_removals_keep_the_order, setup),
         cmocka_unit_test_setup(an_item_replaced_or_removed_is_not_looked_at_any_more, setup),
+        cmocka_unit_test(appended_items_fill_the_tree_in_order),
         cmocka_unit_test(an_empty_tree_finds_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
