@@ -126,6 +126,12 @@ void store_directory_unlock(struct store *store);
 /* Make what was created in the directory survive a crash of the machine. */
 int store_directory_sync(const struct store *store);
 
+/*
+ * Have the kernel read a file of the directory in the order of its octets, because the caller
+ * will soon read all of it in an order of its own. Nothing happens when it cannot.
+ */
+void store_directory_read_ahead(const struct store *store, const char *name);
+
 /* Free bytes that this process may use; UINT64_MAX when that cannot be told. */
 uint64_t store_free_bytes(const struct store *store);
 
