@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "mupdated/store/format.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,36 +11,30 @@
 
 void format_put_u64(unsigned char to[8], uint64_t value)
 {
-    for (int i = 7; i >= 0; i--) {
-        to[i] = (unsigned char)(value & 0xff);
-        value >>= 8;
-    }
+    value = htobe64(value);
+    memcpy(to, &value, sizeof value);
 }
 
 uint64_t format_get_u64(const unsigned char from[8])
 {
-    uint64_t value = 0;
+    uint64_t value;
 
-    for (int i = 0; i < 8; i++)
-        value = value << 8 | from[i];
-    return value;
+    memcpy(&value, from, sizeof value);
+    return be64toh(value);
 }
 
 void format_put_u32(unsigned char to[4], uint32_t value)
 {
-    for (int i = 3; i >= 0; i--) {
-        to[i] = (unsigned char)(value & 0xff);
-        value >>= 8;
-    }
+    value = htobe32(value);
+    memcpy(to, &value, sizeof value);
 }
 
 uint32_t format_get_u32(const unsigned char from[4])
 {
-    uint32_t value = 0;
+    uint32_t value;
 
-    for (int i = 0; i < 4; i++)
-        value = value << 8 | from[i];
-    return value;
+    memcpy(&value, from, sizeof value);
+    return be32toh(value);
 }
 
 static enum format_result make_room(struct format_record *record, size_t fixed,

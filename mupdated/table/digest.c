@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "mupdated/table/digest.h"
 
+#include <endian.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -9,8 +10,8 @@
 
 static void put_u64(unsigned char *at, uint64_t value)
 {
-    for (int shift = 56; shift >= 0; shift -= 8)
-        *at++ = (unsigned char)(value >> shift);
+    uint64_t big_endian = htobe64(value);
+    memcpy(at, &big_endian, sizeof(big_endian));
 }
 
 static void put_text(unsigned char *at, struct mupdate_text text)
