@@ -223,6 +223,8 @@ enum store_result store_open(struct store **store_out, const struct store_option
 
     result = store_directory_lock(store, error);
     if (result == STORE_OK) {
+        /* Recovery and who reads all rows want its pages in orders that are not the file's. */
+        store_directory_read_ahead(store, FORMAT_ROWS);
         result = open_all(store, error);
         if (result != STORE_OK && result != STORE_NEWER && result != STORE_ABSENT &&
             (store_words_say_full() || store_free_bytes(store) < STORE_FREE_FLOOR_BYTES) &&

@@ -149,8 +149,6 @@ enum store_result store_rows(struct store *store, store_row *callback, void *con
 {
     struct rows_scan scan_of = {callback, context};
 
-    /* Pages follow each other in the order of names as they were made: anywhere in the file. */
-    store_directory_read_ahead(store, FORMAT_ROWS);
     return scan(store, store->rows, FORMAT_ROWS, NULL, 0, one_row, &scan_of, error);
 }
 
