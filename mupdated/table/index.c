@@ -136,11 +136,16 @@ bool index_insert(struct index *index, void *item)
     return insert(index, hash_name(index, index->name(item)), item);
 }
 
-/* Places for the items that a shard gets on average; those that get more grow. */
+/*
+ * Places for the items that nearly every shard gets; those that get more grow. Room for the
+ * average would be twice what many need when that is just above a limit.
+ */
 static bool make_room(struct index *index, size_t count)
 {
+    size_t expected = count / INDEX_SHARDS;
+    expected -= expected / 8;
     uint32_t places = PLACES_MIN;
-    while (places / 4 * 3 < count / INDEX_SHARDS && places < PLACES_MAX)
+    while (places / 4 * 3 < expected && places < PLACES_MAX)
         places *= 2;
     for (size_t i = 0; i < INDEX_SHARDS; i++) {
         if (!resize(index, &index->shards[i], places))
