@@ -52,6 +52,7 @@ struct config {
     struct config_sasl *sasl;
     size_t sasl_count;
     int failedloginpause_ms;
+    int password_cache_ms;      /* 0: every password is checked */
 
     /* TLS */
     bool allowstarttls;

@@ -102,6 +102,8 @@ const struct config_key config_keys[] = {
      .fallback = "256", .max = 65535},
     {KEY("failedloginpause", CONFIG_DURATION, RELOAD), .cyrus = true, MEMBER(failedloginpause_ms),
      .fallback = "3s", .max = HOUR},
+    {KEY("password_cache", CONFIG_DURATION, RELOAD), MEMBER(password_cache_ms), .fallback = "60s",
+     .max = HOUR},
 
     /* TLS */
     {KEY("allowstarttls", CONFIG_BOOL, RELOAD), .cyrus = true, MEMBER(allowstarttls),

@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mupdated/auth/verified.h"
 #include "mupdated/log.h"
+
+/* Where Cyrus-SASL keeps sasldb unless told otherwise. */
+#define SASLDB_PATH "/etc/sasldb2"
 
 struct auth {
     /* Read by Cyrus-SASL from the pool's threads. */
@@ -16,6 +20,7 @@ struct auth {
     size_t clear_count;
     /* Owns the names given out for a connection under TLS. */
     struct sasl_server *last;
+    struct verified *verified;
 };
 
 struct auth_exchange {
@@ -32,6 +37,8 @@ struct auth_exchange {
     bool begun;
     bool has_input;
     struct buffer input;
+    struct verified_question question;
+    const char *known_user; /* auth->verified's; not NULL: it was known at once */
     enum sasl_progress progress;
     const void *out;
     size_t out_len;
@@ -109,7 +116,14 @@ struct auth *auth_new(const struct config *config, struct sasl_failure *failure)
     }
     atomic_init(&auth->config, config);
     auth->hostname = config->servername;
+    auth->verified = verified_new();
+    if (!auth->verified) {
+        snprintf(failure->text, sizeof failure->text, "out of memory or of random numbers");
+        free(auth);
+        return NULL;
+    }
     if (!sasl_server_setup(lookup, log_sasl, auth, failure)) {
+        verified_free(auth->verified);
         free(auth);
         return NULL;
     }
@@ -127,12 +141,14 @@ void auth_free(struct auth *auth)
     sasl_server_close(auth->last);
     forget_clear(auth);
     sasl_teardown();
+    verified_free(auth->verified);
     free(auth);
 }
 
 bool auth_reload(struct auth *auth, const struct config *config, struct sasl_failure *failure)
 {
     atomic_store(&auth->config, config);
+    verified_forget(auth->verified);
     return learn_clear(auth, config, failure);
 }
 
@@ -201,6 +217,20 @@ static void exchange_work(uv_work_t *work)
                               &exchange->out_len, &exchange->failure);
 }
 
+/* A layer would need what Cyrus-SASL knows; PLAIN brings none. */
+static void remember(struct auth_exchange *exchange, const char *user, const struct layer *layer)
+{
+    struct verified_login login = {.user = user};
+
+    if (!exchange->question.asked || layer)
+        return;
+    login.authenticated = sasl_server_authenticated(exchange->sasl);
+    if (login.authenticated)
+        verified_keep(exchange->auth->verified, &exchange->question,
+                      uv_now(exchange->work.loop) + (uint64_t)exchange->config->password_cache_ms,
+                      &login);
+}
+
 static void exchange_worked(uv_work_t *work, int status)
 {
     struct auth_exchange *exchange = work->data;
@@ -237,10 +267,12 @@ static void exchange_worked(uv_work_t *work, int status)
 
             if (kept)
                 answer.layer = sasl_server_layer(&exchange->sasl, &failed, &exchange->failure);
-            if (kept && !failed)
+            if (kept && !failed) {
                 answer.result = AUTH_GRANTED;
-            else if (!kept)
+                remember(exchange, kept, answer.layer);
+            } else if (!kept) {
                 answer.reason = "out of memory";
+            }
             answer.user = kept;
             exchange->done(exchange->context, &answer);
             free(kept);
@@ -294,6 +326,31 @@ static bool set_input(struct auth_exchange *exchange, const void *data, size_t l
     return !exchange->input.failed;
 }
 
+/*
+ * Whether this login was verified lately. What it may do is decided anew, and a
+ * login that may do nothing goes the way of all others.
+ */
+static bool recall(struct auth_exchange *exchange, uv_loop_t *loop,
+                   const struct sasl_endpoint *endpoint, const void *initial, size_t len)
+{
+    const struct config *config = exchange->config;
+    const char *path = config_sasl(config, "sasldb_path");
+    struct verified *verified = exchange->auth->verified;
+    struct verified_login login;
+
+    if (config->password_cache_ms == 0 || strcmp(exchange->mechanism, "PLAIN") != 0 || !initial ||
+        !verified_ask(verified, endpoint, initial, len, path && *path ? path : SASLDB_PATH,
+                      &exchange->question) ||
+        !verified_find(verified, &exchange->question, uv_now(loop), &login))
+        return false;
+    if (strcmp(login.user, login.authenticated) != 0 && !is_admin(config, login.authenticated))
+        return false;
+    if (!is_admin(config, login.user))
+        return false;
+    exchange->known_user = login.user;
+    return true;
+}
+
 struct auth_exchange *auth_exchange_begin(struct auth *auth, uv_loop_t *loop,
                                           const struct sasl_endpoint *endpoint,
                                           struct mupdate_text mechanism, const void *initial,
@@ -308,12 +365,22 @@ struct auth_exchange *auth_exchange_begin(struct auth *auth, uv_loop_t *loop,
     exchange->done = done;
     exchange->context = context;
     exchange->mechanism = strndup(mechanism.data ? mechanism.data : "", mechanism.len);
+    if (exchange->mechanism && recall(exchange, loop, endpoint, initial, len))
+        return exchange;
     if (!exchange->mechanism || !copy_endpoint(exchange, endpoint) ||
         !set_input(exchange, initial, len) || !exchange_run(exchange, loop)) {
         exchange_free(exchange);
         return NULL;
     }
     return exchange;
+}
+
+bool auth_exchange_known(const struct auth_exchange *exchange, struct auth_answer *answer)
+{
+    if (!exchange->known_user)
+        return false;
+    *answer = (struct auth_answer){.result = AUTH_GRANTED, .user = exchange->known_user};
+    return true;
 }
 
 bool auth_exchange_step(struct auth_exchange *exchange, const void *data, size_t len)

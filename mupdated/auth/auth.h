@@ -3,7 +3,9 @@
  *
  * As with Cyrus, a user has access when `admins` names him. The steps of an
  * exchange run in libuv's thread pool, since they may block (a password check
- * over a socket) or cost milliseconds (SCRAM's key derivation).
+ * over a socket) or cost milliseconds (SCRAM's key derivation). Only a login by
+ * PLAIN that is the same as one verified lately (key password_cache) takes no
+ * step at all: the servers of a Murder connect for each change.
  *
  * All functions are for the loop's thread.
  *
@@ -63,6 +65,13 @@ struct auth_exchange *auth_exchange_begin(struct auth *auth, uv_loop_t *loop,
                                           const struct sasl_endpoint *endpoint,
                                           struct mupdate_text mechanism, const void *initial,
                                           size_t len, auth_done *done, void *context);
+
+/*
+ * Whether the answer was known at once: then no step runs, done is not called,
+ * and the exchange is only to be closed. The user in *answer is valid until the
+ * next exchange begins, also when this one is closed.
+ */
+bool auth_exchange_known(const struct auth_exchange *exchange, struct auth_answer *answer);
 
 /* The peer's answer to a challenge. False: out of memory. */
 bool auth_exchange_step(struct auth_exchange *exchange, const void *data, size_t len);

@@ -67,7 +67,6 @@ static void grant_login(struct connection *connection, const struct auth_answer 
             return;
         }
     }
-    connection_schedule(connection);
 }
 
 static void authentication_answered(void *context, const struct auth_answer *answer)
@@ -81,6 +80,7 @@ static void authentication_answered(void *context, const struct auth_answer *ans
         return;
     case AUTH_GRANTED:
         grant_login(connection, answer);
+        connection_schedule(connection);
         return;
     case AUTH_NO_RIGHT:
         log_bad_login(connection, answer->user, answer->reason);
@@ -97,6 +97,7 @@ static bool authenticate(struct connection *connection, const struct mupdate_ser
 {
     struct master *master = connection->master;
     struct sasl_endpoint endpoint;
+    struct auth_answer known;
     const void *initial = NULL;
 
     if (master->config->tls_required && !layer_stack_get(&connection->layers, LAYER_TLS))
@@ -107,7 +108,11 @@ static bool authenticate(struct connection *connection, const struct mupdate_ser
     connection->auth =
         auth_exchange_begin(master->auth, master->loop, &endpoint, event->mechanism, initial,
                             event->initial.len, authentication_answered, connection);
-    return connection->auth != NULL;
+    if (!connection->auth)
+        return false;
+    if (auth_exchange_known(connection->auth, &known))
+        grant_login(connection, &known);
+    return true;
 }
 
 static bool starttls(struct connection *connection)

@@ -190,7 +190,7 @@ static void every_number_is_taken_at_both_edges_and_refused_past_them(void **sta
         assert_int_equal(config_value_set(config, key, text, &reason), CONFIG_VALUE_WRONG);
         assert_string_equal(reason, "is too large");
     }
-    assert_int_equal(tried, 20);
+    assert_int_equal(tried, 21);
     config_free(config);
 }
 
@@ -347,6 +347,7 @@ static void the_defaults_are_those_that_the_manual_promises(void **state)
     assert_int_equal(config->sasl_maximum_layer, 256);
     assert_int_equal(config->sasl_count, 0);
     assert_int_equal(config->failedloginpause_ms, 3000);
+    assert_int_equal(config->password_cache_ms, 60000);
     assert_true(config->allowstarttls);
     assert_false(config->tls_required);
     assert_null(config->tls_server_cert);
