@@ -119,6 +119,18 @@ static size_t printable_len(const unsigned char *data, size_t len)
     return need;
 }
 
+/* How many octets stand for themselves, quoted or not: nearly always all. */
+static size_t plain_len(const unsigned char *data, size_t len)
+{
+    size_t plain = 0;
+
+    while (plain < len && data[plain] >= 0x20 && data[plain] < 0x7f && data[plain] != '"' &&
+           data[plain] != '\\') {
+        plain++;
+    }
+    return plain;
+}
+
 /* The text that stands for the character at data: its length, and how much of data it is. */
 struct piece {
     char text[4];
@@ -156,7 +168,17 @@ static size_t escape_all(char *out, size_t room, const unsigned char *data, size
 
     *whole = true;
     while (len > 0) {
-        struct piece piece = escape(data, len, quoting);
+        size_t plain = plain_len(data, len < room - used ? len : room - used);
+        struct piece piece;
+
+        memcpy(out + used, data, plain);
+        used += plain;
+        data += plain;
+        len -= plain;
+        if (len == 0) {
+            break;
+        }
+        piece = escape(data, len, quoting);
         if (piece.len > room - used) {
             *whole = false;
             break;
