@@ -17,45 +17,52 @@ bool connection_move(struct connection *connection, enum connection_state state)
     return true;
 }
 
-static void format_address(const struct sockaddr_storage *address, bool for_log, char *text,
-                           size_t size)
+/* The host's text, and the port; false when it is no address of IP. */
+static bool read_address(const struct sockaddr_storage *address, char *host, size_t size,
+                         unsigned *port)
 {
-    char host[INET6_ADDRSTRLEN + 1] = "?";
-    unsigned port = 0;
-
     if (address->ss_family == AF_INET) {
         const struct sockaddr_in *in = (const struct sockaddr_in *)address;
 
-        uv_ip4_name(in, host, sizeof host);
-        port = ntohs(in->sin_port);
-    } else if (address->ss_family == AF_INET6) {
+        *port = ntohs(in->sin_port);
+        return uv_ip4_name(in, host, size) == 0;
+    }
+    if (address->ss_family == AF_INET6) {
         const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)address;
 
-        uv_ip6_name(in, host, sizeof host);
-        port = ntohs(in->sin6_port);
+        *port = ntohs(in->sin6_port);
+        return uv_ip6_name(in, host, size) == 0;
     }
-    if (for_log)
-        snprintf(text, size, "[%s] port=%u", host, port);
-    else
+    return false;
+}
+
+void connection_format_address(const struct sockaddr_storage *address, char *text, size_t size)
+{
+    char host[INET6_ADDRSTRLEN + 1];
+    unsigned port;
+
+    text[0] = '\0';
+    if (read_address(address, host, sizeof host, &port))
         snprintf(text, size, "%s;%u", host, port);
 }
 
-static void learn_peer(struct connection *connection, bool is_unix)
+static void learn_addresses(struct connection *connection, const char *local)
 {
     struct sockaddr_storage address;
+    char host[INET6_ADDRSTRLEN + 1];
+    unsigned port;
     int len = sizeof address;
 
-    if (is_unix) {
-        strcpy(connection->peer, "unix");
-        return;
-    }
-    if (uv_tcp_getpeername(&connection->socket.tcp, (struct sockaddr *)&address, &len) == 0) {
-        format_address(&address, false, connection->remote, sizeof connection->remote);
-        format_address(&address, true, connection->peer, sizeof connection->peer);
+    if (uv_tcp_getpeername(&connection->socket.tcp, (struct sockaddr *)&address, &len) == 0 &&
+        read_address(&address, host, sizeof host, &port)) {
+        snprintf(connection->remote, sizeof connection->remote, "%s;%u", host, port);
+        snprintf(connection->peer, sizeof connection->peer, "[%s] port=%u", host, port);
     }
     len = sizeof address;
-    if (uv_tcp_getsockname(&connection->socket.tcp, (struct sockaddr *)&address, &len) == 0)
-        format_address(&address, false, connection->local, sizeof connection->local);
+    if (local[0])
+        strcpy(connection->local, local);
+    else if (uv_tcp_getsockname(&connection->socket.tcp, (struct sockaddr *)&address, &len) == 0)
+        connection_format_address(&address, connection->local, sizeof connection->local);
 }
 
 static void subscription_ends(struct connection *connection)
@@ -218,8 +225,9 @@ static void limits_of(const struct config *config, struct mupdate_server_limits 
     limits->output_bytes = config->output_bytes;
 }
 
-bool connection_accept(struct master *master, uv_stream_t *listening, bool is_unix)
+bool connection_accept(struct master *master, uv_stream_t *listening, const char *local)
 {
+    bool is_unix = listening->type == UV_NAMED_PIPE;
     struct net *net = &master->net;
     struct connection *connection;
     struct mupdate_server_limits limits;
@@ -258,11 +266,10 @@ bool connection_accept(struct master *master, uv_stream_t *listening, bool is_un
         connection_close(connection, uv_strerror(error));
         return true;
     }
-    if (!is_unix) {
-        uv_tcp_nodelay(&connection->socket.tcp, 1);
-        uv_tcp_keepalive(&connection->socket.tcp, 1, 300);
-    }
-    learn_peer(connection, is_unix);
+    if (is_unix)
+        strcpy(connection->peer, "unix");
+    else
+        learn_addresses(connection, local);
     log_debug("connected: %s", connection->peer);
 
     limits_of(master->config, &limits);

@@ -33,6 +33,9 @@ struct listing {
     struct buffer prefix; /* of the location */
 };
 
+/* Room for an address of IPv6 and a port. */
+#define CONNECTION_ADDRESS_BYTES 64
+
 struct connection {
     union {
         uv_handle_t handle;
@@ -73,16 +76,21 @@ struct connection {
     uint64_t input_ms;     /* when the last byte came */
     uint64_t wake_at_ms;   /* 0: never */
     char *delayed_no;      /* a refusal that waits for wake_at_ms */
-    char local[64];        /* "address;port", as SASL has it */
-    char remote[64];
+    char local[CONNECTION_ADDRESS_BYTES]; /* "address;port", as SASL has it; "" for UNIX */
+    char remote[CONNECTION_ADDRESS_BYTES];
     char peer[80];         /* "[address] port=N" or "unix", for the log */
 };
 
 /*
  * Take a connection that waits at a listening socket. False when that cannot be
- * done now: it waits, and with it all behind it, until this is called again.
+ * done now: it waits, and with it all behind it, until this is called again. local is
+ * the address that all its connections have, in SASL's form; "" when each has
+ * its own.
  */
-bool connection_accept(struct master *master, uv_stream_t *listening, bool is_unix);
+bool connection_accept(struct master *master, uv_stream_t *listening, const char *local);
+
+/* An address as SASL has it, "address;port", in text; "" when it is none of IP. */
+void connection_format_address(const struct sockaddr_storage *address, char *text, size_t size);
 
 /* Let it run soon. */
 void connection_schedule(struct connection *connection);

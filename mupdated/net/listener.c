@@ -15,6 +15,9 @@
 /* The kernel cuts it to net.core.somaxconn; every change is a connection. */
 #define BACKLOG 4096
 
+/* How long a connection is silent before the peer's kernel is asked whether it is there. */
+#define KEEPALIVE_SECONDS 300
+
 struct listener {
     union {
         uv_handle_t handle;
@@ -26,6 +29,7 @@ struct listener {
     struct master *master;
     bool held;  /* a connection waits to be accepted */
     char *path; /* of a UNIX socket, NULL for TCP */
+    char local[CONNECTION_ADDRESS_BYTES]; /* the address of all that it accepts; "": of any */
 };
 
 static void on_connection(uv_stream_t *stream, int status)
@@ -35,7 +39,7 @@ static void on_connection(uv_stream_t *stream, int status)
     if (status < 0)
         log_error("cannot take a connection: %s", uv_strerror(status));
     else
-        listener->held = !connection_accept(listener->master, stream, listener->path != NULL);
+        listener->held = !connection_accept(listener->master, stream, listener->local);
 }
 
 void net_take_held(struct net *net)
@@ -74,6 +78,36 @@ static bool remove_stale(const char *path)
     return !alive && unlink(path) == 0;
 }
 
+/*
+ * Linux hands these options down to what the socket accepts, so they need not be
+ * set for each connection.
+ */
+static int set_options(struct listener *listener)
+{
+    int error = uv_tcp_nodelay(&listener->socket.tcp, 1);
+
+    return error == 0 ? uv_tcp_keepalive(&listener->socket.tcp, 1, KEEPALIVE_SECONDS) : error;
+}
+
+static bool is_any(const struct sockaddr *address)
+{
+    if (address->sa_family == AF_INET)
+        return ((const struct sockaddr_in *)address)->sin_addr.s_addr == htonl(INADDR_ANY);
+    return address->sa_family != AF_INET6 ||
+           IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)address)->sin6_addr);
+}
+
+/* Where all connections have the listener's address it is asked for once. */
+static void learn_local(struct listener *listener)
+{
+    struct sockaddr_storage address;
+    int len = sizeof address;
+
+    if (uv_tcp_getsockname(&listener->socket.tcp, (struct sockaddr *)&address, &len) == 0 &&
+        !is_any((const struct sockaddr *)&address))
+        connection_format_address(&address, listener->local, sizeof listener->local);
+}
+
 /* fails with what is wrong, NULL otherwise */
 static const char *bind_and_listen(struct listener *listener, const struct sockaddr *address)
 {
@@ -89,6 +123,8 @@ static const char *bind_and_listen(struct listener *listener, const struct socka
     }
     if (error == 0 && listener->path && chmod(listener->path, 0660) != 0)
         return strerror(errno);
+    if (error == 0 && !listener->path && (error = set_options(listener)) == 0)
+        learn_local(listener);
     if (error == 0)
         error = uv_listen(&listener->socket.stream, BACKLOG, on_connection);
     if (error == UV_EADDRINUSE)
