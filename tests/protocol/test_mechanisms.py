@@ -3,6 +3,7 @@
 SPDX-License-Identifier: BSD-3-Clause
 """
 
+import os
 import subprocess
 
 import pytest
@@ -193,3 +194,23 @@ def test_what_was_sent_in_the_clear_behind_the_exchange_is_not_a_command_under_t
             == "OK"
         client.send = last
         assert client.find(name) is None
+
+
+# --- SCRAM without a stored password, as mupdated.conf(5) recommends it ---
+
+def test_a_user_of_whom_only_the_keys_of_scram_are_stored_logs_in(daemons, tmp_path):
+    accounts = tmp_path / "accounts"
+    (tmp_path / "saslpasswd.conf").write_text("scram_secret_generate: yes\n"
+                                              "auxprop_plugin: sasldb\n"
+                                              "mech_list: SCRAM-SHA-256\n")
+    subprocess.run(["/usr/sbin/saslpasswd2", "-n", "-p", "-c", "-f", accounts, "-u",
+                    "mupdate.test", USER], input=PASSWORD.encode(), check=True,
+                   env={**os.environ, "SASL_CONF_PATH": str(tmp_path)})
+    assert PASSWORD.encode() not in accounts.read_bytes()
+    master = daemons.make(sasl_sasldb_path=accounts)
+    master.start()
+    for password, word in [(PASSWORD, "OK"), (PASSWORD + "x", "NO"), (PASSWORD, "OK")]:
+        with master.connect() as one:
+            assert sasl.authenticate_scram(one, USER, password)[0] == word
+    with master.connect() as one:
+        assert sasl.authenticate_plain(one, USER, PASSWORD)[0] == "NO"
