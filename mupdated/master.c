@@ -239,7 +239,8 @@ int master_start(struct master *master, uv_loop_t *loop, const struct config *co
     master->table =
         table_new(config->list_order == CONFIG_ORDER_OCTET ? LIST_ORDER_OCTET : LIST_ORDER_CYRUS36);
     master->departed = departed_new(master->table ? table_order(master->table) : LIST_ORDER_OCTET);
-    if (!master->table || !master->departed) {
+    master->slices = slices_new(master->table, SLICES_KEPT_BYTES);
+    if (!master->table || !master->departed || !master->slices) {
         log_error("cannot start: out of memory");
         return EX_OSERR;
     }
@@ -341,6 +342,7 @@ void master_hurry(struct master *master)
 
 void master_close(struct master *master)
 {
+    slices_free(master->slices);
     feed_free(master->feed);
     departed_free(master->departed);
     table_free(master->table);

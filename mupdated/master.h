@@ -13,6 +13,7 @@
 #include "mupdated/auth/auth.h"
 #include "mupdated/config.h"
 #include "mupdated/feed/feed.h"
+#include "mupdated/feed/slice.h"
 #include "mupdated/net/net.h"
 #include "mupdated/store/store.h"
 #include "mupdated/table/departed.h"
@@ -29,6 +30,7 @@ struct master {
     struct table *table;
     struct departed *departed;
     struct feed *feed;
+    struct slices *slices;
     struct writer *writer;   /* NULL: takes no changes, at start and at the end */
     struct net net;
 };

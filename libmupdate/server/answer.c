@@ -112,6 +112,30 @@ bool mupdate_server_row(struct mupdate_server *server, const struct mupdate_row 
     return !server_failed(server);
 }
 
+struct mupdate_text mupdate_server_rows_tag(const struct mupdate_server *server)
+{
+    /* A session that cannot go on must not be answered. */
+    if (server->state == MUPDATE_SERVER_STATE_CLOSED || server->output.failed ||
+        (server->flight != SERVER_FLIGHT_LIST && server->flight != SERVER_FLIGHT_UPDATE))
+        return (struct mupdate_text){ NULL, 0 };
+    return server_tag(server);
+}
+
+size_t mupdate_server_encode_row(struct mupdate_text tag, const struct mupdate_row *row, void *to,
+                                 size_t size)
+{
+    size_t len;
+
+    if (row->state != MUPDATE_ACTIVE && row->state != MUPDATE_RESERVED)
+        return 0;
+    len = encode_row_len(tag, row);
+    if (len == SIZE_MAX)
+        return 0;
+    if (len <= size)
+        encode_row_put(to, tag, row);
+    return len;
+}
+
 bool mupdate_server_challenge(struct mupdate_server *server, const void *data, size_t len)
 {
     size_t encoded = base64_encoded_len(len);

@@ -3,9 +3,6 @@
 
 #include <string.h>
 
-/* The longest word of a response, blanks, and the braces of three literals. */
-#define ROW_OVERHEAD 64
-
 /* The longest word of a reply, blanks, quotes and the line's end. */
 #define REPLY_OVERHEAD 16
 
@@ -98,43 +95,76 @@ void encode_reply(struct buffer *out, struct mupdate_text tag, enum mupdate_repl
     buffer_added(out, (size_t)(to - start));
 }
 
+static size_t digits(size_t number)
+{
+    size_t count = 1;
+
+    for (; number >= 10; number /= 10)
+        count++;
+    return count;
+}
+
+static size_t literal_len(struct mupdate_text text)
+{
+    return digits(text.len) + 5 + text.len;
+}
+
+size_t encode_row_len(struct mupdate_text tag, const struct mupdate_row *row)
+{
+    if (tag.len > SIZE_MAX / 8 || row->name.len > SIZE_MAX / 8 ||
+        row->location.len > SIZE_MAX / 8 || row->acl.len > SIZE_MAX / 8)
+        return SIZE_MAX;
+    switch (row->state) {
+    case MUPDATE_ACTIVE:
+        return tag.len + 9 + literal_len(row->name) + 1 + literal_len(row->location) + 1 +
+               literal_len(row->acl) + 2;
+    case MUPDATE_RESERVED:
+        return tag.len + 9 + literal_len(row->name) + 1 + literal_len(row->location) + 2;
+    default:
+        return tag.len + 8 + literal_len(row->name) + 2;
+    }
+}
+
 static uint8_t *put_words(uint8_t *to, struct mupdate_text tag, const char *word, size_t len)
 {
     to = put(to, tag.data, tag.len);
     return put(to, word, len);
 }
 
-void encode_row(struct buffer *out, struct mupdate_text tag, const struct mupdate_row *row)
+void encode_row_put(uint8_t *to, struct mupdate_text tag, const struct mupdate_row *row)
 {
-    size_t fixed = tag.len + ROW_OVERHEAD + 3 * ENCODE_DIGITS;
-    size_t len = row->name.len;
-    uint8_t *start;
-    uint8_t *to;
-
-    if (len > SIZE_MAX / 8 || row->location.len > SIZE_MAX / 8 || row->acl.len > SIZE_MAX / 8) {
-        out->failed = true;
-        return;
-    }
-    start = buffer_reserve(out, fixed + len + row->location.len + row->acl.len);
-    if (!start)
-        return;
     switch (row->state) {
     case MUPDATE_ACTIVE:
-        to = put_literal(put_words(start, tag, " MAILBOX ", 9), row->name);
+        to = put_literal(put_words(to, tag, " MAILBOX ", 9), row->name);
         *to++ = ' ';
         to = put_literal(to, row->location);
         *to++ = ' ';
         to = put_literal(to, row->acl);
         break;
     case MUPDATE_RESERVED:
-        to = put_literal(put_words(start, tag, " RESERVE ", 9), row->name);
+        to = put_literal(put_words(to, tag, " RESERVE ", 9), row->name);
         *to++ = ' ';
         to = put_literal(to, row->location);
         break;
     default:
-        to = put_literal(put_words(start, tag, " DELETE ", 8), row->name);
+        to = put_literal(put_words(to, tag, " DELETE ", 8), row->name);
         break;
     }
-    to = put(to, "\r\n", 2);
-    buffer_added(out, (size_t)(to - start));
+    put(to, "\r\n", 2);
+}
+
+void encode_row(struct buffer *out, struct mupdate_text tag, const struct mupdate_row *row)
+{
+    size_t len = encode_row_len(tag, row);
+    uint8_t *start;
+
+    if (len == SIZE_MAX) {
+        out->failed = true;
+        return;
+    }
+    start = buffer_reserve(out, len);
+    if (!start)
+        return;
+    encode_row_put(start, tag, row);
+    buffer_added(out, len);
 }

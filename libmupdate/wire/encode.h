@@ -35,6 +35,12 @@ void encode_quoted(struct buffer *out, const char *text);
 void encode_reply(struct buffer *out, struct mupdate_text tag, enum mupdate_reply reply,
                   const char *text);
 
+/* How many octets a row's lines take; SIZE_MAX: more than can be counted. */
+size_t encode_row_len(struct mupdate_text tag, const struct mupdate_row *row);
+
+/* Write these octets. */
+void encode_row_put(uint8_t *to, struct mupdate_text tag, const struct mupdate_row *row);
+
 /* A row's lines (3.5 to 3.7): MAILBOX, RESERVE, or DELETE for an absent one. */
 void encode_row(struct buffer *out, struct mupdate_text tag, const struct mupdate_row *row);
 

@@ -13,16 +13,15 @@ static struct mupdate_text buffer_text(const struct buffer *buffer)
     return (struct mupdate_text){(const char *)buffer_bytes(buffer), buffer_len(buffer)};
 }
 
-bool subscription_start(struct subscription *subscription, void *owner, struct feed *feed,
-                        const struct table *table, struct departed *departed,
+bool subscription_start(struct subscription *subscription, void *owner,
+                        const struct subscription_sources *from,
                         const struct mupdate_text *servers, size_t server_count,
                         int heal_delay_ms)
 {
     memset(subscription, 0, sizeof *subscription);
     subscription->position.owner = owner;
-    subscription->table = table;
-    subscription->departed = departed;
-    subscription->dump_sequence = table_sequence(table);
+    subscription->from = *from;
+    subscription->dump_sequence = table_sequence(from->table);
     subscription->partial = server_count > 0;
     subscription->heal_delay_ms = subscription->partial ? -1 : heal_delay_ms;
     walk_init(&subscription->walk);
@@ -34,13 +33,16 @@ bool subscription_start(struct subscription *subscription, void *owner, struct f
         subscription_close(subscription);
         return false;
     }
-    feed_join(feed, &subscription->position);
+    if (!subscription->partial)
+        dump_start(&subscription->dump, from->slices, subscription->dump_sequence);
+    feed_join(from->feed, &subscription->position);
     return true;
 }
 
 void subscription_close(struct subscription *subscription)
 {
     feed_leave(&subscription->position);
+    dump_end(&subscription->dump);
     departed_walk_end(&subscription->risks);
     walk_close(&subscription->walk);
     buffer_free(&subscription->servers);
@@ -87,7 +89,7 @@ static bool send_now(struct subscription *subscription, struct mupdate_server *s
 {
     struct row row;
 
-    if (!table_find(subscription->table, name, &row)) {
+    if (!table_find(subscription->from.table, name, &row)) {
         memset(&row, 0, sizeof row);
         row.mupdate.state = MUPDATE_ABSENT;
         row.mupdate.name = name;
@@ -127,11 +129,14 @@ static enum subscription_progress run_dump(struct subscription *subscription,
                                            struct mupdate_server *session)
 {
     enum walk_progress progress =
-        walk_run(&subscription->walk, subscription->table, session, dump_filter, subscription);
+        subscription->partial
+            ? walk_run(&subscription->walk, subscription->from.table, session, dump_filter, subscription)
+            : dump_run(&subscription->dump, session);
 
     if (progress == WALK_DONE) {
         if (!mupdate_server_ok(session, "streaming starts"))
             return SUBSCRIPTION_FAILED;
+        dump_end(&subscription->dump);
         walk_close(&subscription->walk);
         walk_init(&subscription->walk);
         if (subscription->heal_delay_ms < 0) {
@@ -149,8 +154,8 @@ static enum subscription_progress run_dump(struct subscription *subscription,
 static void start_healing(struct subscription *subscription)
 {
     subscription->wake_at_ms = 0;
-    if (departed_any(subscription->departed, subscription->dump_sequence))
-        departed_walk_start(&subscription->risks, subscription->departed,
+    if (departed_any(subscription->from.departed, subscription->dump_sequence))
+        departed_walk_start(&subscription->risks, subscription->from.departed,
                             subscription->dump_sequence);
     set_state(subscription, SUBSCRIPTION_HEALING);
 }
@@ -161,7 +166,7 @@ static enum subscription_progress run_healing(struct subscription *subscription,
     enum walk_progress progress = WALK_DONE;
 
     if (subscription->risks.departed)
-        progress = walk_run(&subscription->walk, subscription->table, session, healing_filter,
+        progress = walk_run(&subscription->walk, subscription->from.table, session, healing_filter,
                             subscription);
     if (progress != WALK_DONE)
         return progress == WALK_MORE   ? SUBSCRIPTION_MORE

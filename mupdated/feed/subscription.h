@@ -16,6 +16,7 @@
 #ifndef FEED_SUBSCRIPTION_H
 #define FEED_SUBSCRIPTION_H
 
+#include "mupdated/feed/dump.h"
 #include "mupdated/feed/feed.h"
 #include "mupdated/feed/walk.h"
 #include "mupdated/table/departed.h"
@@ -35,12 +36,20 @@ enum subscription_progress {
     SUBSCRIPTION_FAILED, /* out of memory: drop the connection */
 };
 
+/* What a subscription is sent from. All of it outlives the subscription. */
+struct subscription_sources {
+    struct feed *feed;
+    const struct table *table;
+    struct slices *slices;
+    struct departed *departed;
+};
+
 struct subscription {
     struct feed_position position;
     enum subscription_state state;
-    const struct table *table;
-    struct departed *departed;
-    struct walk walk;              /* of the dump, then of the healing */
+    struct subscription_sources from;
+    struct dump dump;              /* of all rows, while DUMPING */
+    struct walk walk;              /* of a partial dump, or of the healing */
     uint64_t dump_sequence;        /* the table's when the dump began */
     struct departed_walk risks;    /* while HEALING */
     bool partial;                  /* only rows of these servers */
@@ -59,8 +68,8 @@ struct subscription {
  * never healed: no Cyrus replica asks for one). owner is put into the position.
  * False: out of memory.
  */
-bool subscription_start(struct subscription *subscription, void *owner, struct feed *feed,
-                        const struct table *table, struct departed *departed,
+bool subscription_start(struct subscription *subscription, void *owner,
+                        const struct subscription_sources *from,
                         const struct mupdate_text *servers, size_t server_count,
                         int heal_delay_ms);
 void subscription_close(struct subscription *subscription);
@@ -68,7 +77,10 @@ void subscription_close(struct subscription *subscription);
 /* A NOOP came: its OK is sent by subscription_run() once all before it was. */
 void subscription_noop(struct subscription *subscription);
 
-/* Send the next slice. */
+/*
+ * Send the next slice. What it puts into the dump is to be sent behind the
+ * session's output.
+ */
 enum subscription_progress subscription_run(struct subscription *subscription,
                                             struct mupdate_server *session, uint64_t now_ms);
 

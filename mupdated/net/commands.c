@@ -167,17 +167,20 @@ static bool find(struct connection *connection, struct mupdate_text name)
 
 static bool list(struct connection *connection, const struct mupdate_server_event *event)
 {
+    struct master *master = connection->master;
     struct listing *listing = calloc(1, sizeof *listing);
 
     if (!listing)
         return mupdate_server_no(connection->session, "out of memory");
     walk_init(&listing->walk);
-    if (event->host_count)
+    if (event->host_count && event->hosts[0].len)
         buffer_append(&listing->prefix, event->hosts[0].data, event->hosts[0].len);
     if (listing->prefix.failed) {
         free(listing);
         return mupdate_server_no(connection->session, "out of memory");
     }
+    if (buffer_len(&listing->prefix) == 0)
+        dump_start(&listing->dump, master->slices, table_sequence(master->table));
     connection->listing = listing;
     connection_schedule(connection);
     return true;
@@ -210,12 +213,17 @@ static bool update(struct connection *connection, const struct mupdate_server_ev
 {
     struct master *master = connection->master;
     const struct config *config = master->config;
+    const struct subscription_sources from = {
+        .feed = master->feed,
+        .table = master->table,
+        .slices = master->slices,
+        .departed = master->departed,
+    };
     struct subscription *subscription = malloc(sizeof *subscription);
 
     if (!subscription)
         return false;
-    if (!subscription_start(subscription, connection, master->feed, master->table,
-                            master->departed, event->hosts, event->host_count,
+    if (!subscription_start(subscription, connection, &from, event->hosts, event->host_count,
                             config->heal_resync ? config->heal_delay_ms : -1)) {
         free(subscription);
         return false;

@@ -78,6 +78,7 @@ void connection_listing_ends(struct connection *connection)
 {
     if (!connection->listing)
         return;
+    dump_end(&connection->listing->dump);
     walk_close(&connection->listing->walk);
     buffer_free(&connection->listing->prefix);
     free(connection->listing);

@@ -15,6 +15,7 @@
 
 #include "layer/layer.h"
 #include "mupdated/auth/auth.h"
+#include "mupdated/feed/dump.h"
 #include "mupdated/feed/subscription.h"
 #include "mupdated/feed/walk.h"
 #include "mupdated/master.h"
@@ -29,7 +30,8 @@ enum connection_state {
 
 /* The answer to a LIST that is being given. */
 struct listing {
-    struct walk walk;
+    struct dump dump;     /* of all rows, or */
+    struct walk walk;     /* of those with a */
     struct buffer prefix; /* of the location */
 };
 

@@ -55,6 +55,16 @@ static bool listing_filter(void *context, const struct row *row)
             memcmp(row->mupdate.location.data, buffer_bytes(&listing->prefix), len) == 0);
 }
 
+static enum walk_progress list(struct connection *connection)
+{
+    struct listing *listing = connection->listing;
+
+    if (listing->dump.slices)
+        return dump_run(&listing->dump, connection->session);
+    return walk_run(&listing->walk, connection->master->table, connection->session, listing_filter,
+                    listing);
+}
+
 /* Go on with the long answer under way. Sets *again when it could go on at once. */
 static bool produce(struct connection *connection, bool *again, bool *full)
 {
@@ -76,8 +86,7 @@ static bool produce(struct connection *connection, bool *again, bool *full)
         }
     }
     if (connection->listing) {
-        switch (walk_run(&connection->listing->walk, connection->master->table,
-                         connection->session, listing_filter, connection->listing)) {
+        switch (list(connection)) {
         case WALK_DONE:
             connection_listing_ends(connection);
             return mupdate_server_ok(connection->session, "List complete");
@@ -161,7 +170,6 @@ void connection_run(struct connection *connection)
     bool again = false;
     bool full = false;
     enum taken taken = TAKEN_ALL;
-    const uint8_t *output;
     bool had_output;
 
     if (connection->state == CONNECTION_CLOSED)
@@ -181,7 +189,7 @@ void connection_run(struct connection *connection)
     }
     if (taken == TAKEN_CLOSED)
         connection_drain(connection, "session closed");
-    had_output = mupdate_server_output(connection->session, &output) > 0;
+    had_output = traffic_has_output(connection);
     if (!traffic_flush(connection))
         return;
     if (connection->state >= CONNECTION_DRAINING) {

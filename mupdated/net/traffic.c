@@ -9,8 +9,15 @@
 /* No more is read while so much waits for the socket. */
 #define RAW_BYTES (4 * READ_BYTES)
 
-/* What is handed to the socket at once. */
+/* What is handed to the socket, or to the layers, at once. */
 #define WRITE_BYTES 65536
+
+/*
+ * What is handed to libuv of that which the socket did not take. It writes that
+ * when the socket has room, without a turn: so it is little, and costs little
+ * when a thousand sockets have room at once.
+ */
+#define WAKE_BYTES 4096
 
 /* --- sending --- */
 
@@ -28,7 +35,7 @@ static void on_written(uv_write_t *write, int status)
     if (status < 0)
         connection_close(connection, uv_strerror(status));
     else
-        connection_run(connection);
+        connection_schedule(connection);
 }
 
 static bool has_layers(const struct connection *connection)
@@ -39,11 +46,44 @@ static bool has_layers(const struct connection *connection)
     return false;
 }
 
-/* Up to limit bytes of the session's output go through the layers. */
+static struct dump *dump_under_way(const struct connection *connection)
+{
+    if (connection->subscription)
+        return &connection->subscription->dump;
+    return connection->listing ? &connection->listing->dump : NULL;
+}
+
+/* What the session says comes first: it says nothing between the pieces of a dump. */
+static size_t output(const struct connection *connection, const uint8_t **data)
+{
+    size_t len = mupdate_server_output(connection->session, data);
+    const struct dump *dump = dump_under_way(connection);
+
+    return len == 0 && dump ? dump_output(dump, data) : len;
+}
+
+static void output_sent(struct connection *connection, size_t len)
+{
+    const uint8_t *data;
+
+    if (mupdate_server_output(connection->session, &data) > 0)
+        mupdate_server_sent(connection->session, len);
+    else if (len > 0)
+        dump_sent(dump_under_way(connection), len);
+}
+
+bool traffic_has_output(const struct connection *connection)
+{
+    const uint8_t *data;
+
+    return output(connection, &data) > 0;
+}
+
+/* Up to limit bytes of the output go through the layers. */
 static bool encode(struct connection *connection, size_t limit)
 {
     const uint8_t *data;
-    size_t len = mupdate_server_output(connection->session, &data);
+    size_t len = output(connection, &data);
 
     if (len > limit)
         len = limit;
@@ -52,7 +92,7 @@ static bool encode(struct connection *connection, size_t limit)
     if (layer_stack_send(&connection->layers, data, len, &connection->raw) != LAYER_OK ||
         connection->raw.failed)
         return false;
-    mupdate_server_sent(connection->session, len);
+    output_sent(connection, len);
     return true;
 }
 
@@ -90,44 +130,45 @@ static int write_later(struct connection *connection)
     return error;
 }
 
+/* Without layers, what the session and its dump say goes to the socket as it is. */
+static bool is_direct(const struct connection *connection)
+{
+    return buffer_len(&connection->raw) == 0 && !has_layers(connection);
+}
+
 bool traffic_flush(struct connection *connection)
 {
-    const uint8_t *data;
-    size_t len;
     int error = 0;
 
-    while (!connection->write_pending) {
-        if (buffer_len(&connection->raw) == 0 && !has_layers(connection)) {
-            len = mupdate_server_output(connection->session, &data);
-            if (len == 0)
-                break;
-            len = try_write(connection, data, len, &error);
-            mupdate_server_sent(connection->session, len);
-            if (len > 0 && error == 0)
-                continue;
-        } else if (buffer_len(&connection->raw) > 0) {
-            len = try_write(connection, buffer_bytes(&connection->raw),
-                            buffer_len(&connection->raw), &error);
-            buffer_consume(&connection->raw, len);
-            if (len > 0 && error == 0)
-                continue;
-        }
-        if (error == 0 && buffer_len(&connection->raw) == 0) {
-            if (!encode(connection, WRITE_BYTES)) {
-                connection_close(connection, "sending failed");
-                return false;
-            }
-            if (buffer_len(&connection->raw) == 0)
-                break;
-            if (has_layers(connection))
-                continue;
-        }
-        if (error == 0)
-            error = write_later(connection);
-        if (error != 0) {
-            connection_close(connection, uv_strerror(error));
+    while (!connection->write_pending && error == 0) {
+        bool direct = is_direct(connection);
+        const uint8_t *data;
+        size_t len, written;
+
+        if (!direct && buffer_len(&connection->raw) == 0 && !encode(connection, WRITE_BYTES)) {
+            connection_close(connection, "sending failed");
             return false;
         }
+        data = buffer_bytes(&connection->raw);
+        len = direct ? output(connection, &data) : buffer_len(&connection->raw);
+        if (len == 0)
+            return true;
+        written = try_write(connection, data, len, &error);
+        if (direct)
+            output_sent(connection, written);
+        else
+            buffer_consume(&connection->raw, written);
+        if (written > 0 || error != 0)
+            continue;
+        if (direct && !encode(connection, WAKE_BYTES)) {
+            connection_close(connection, "sending failed");
+            return false;
+        }
+        error = write_later(connection);
+    }
+    if (error != 0) {
+        connection_close(connection, uv_strerror(error));
+        return false;
     }
     return true;
 }
@@ -144,10 +185,8 @@ static void send_last_words(struct connection *connection)
 
 bool traffic_all_sent(const struct connection *connection)
 {
-    const uint8_t *data;
-
     return !connection->write_pending && buffer_len(&connection->raw) == 0 &&
-           mupdate_server_output(connection->session, &data) == 0;
+           !traffic_has_output(connection);
 }
 
 /* --- receiving --- */

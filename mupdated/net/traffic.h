@@ -11,11 +11,15 @@
 #include "mupdated/net/connection.h"
 
 /*
- * Send what waits. What the socket does not take is handed to libuv, once: the
- * rest waits in the session, where it counts against its limits. False: the
+ * Send what waits: the session's output, then that of its dump. When the socket
+ * takes no more, a little is handed to libuv, which says when it went: the rest
+ * waits where it is, and counts there against its limits. False: the
  * connection was closed.
  */
 bool traffic_flush(struct connection *connection);
+
+/* Whether the session or its dump has something to send. */
+bool traffic_has_output(const struct connection *connection);
 
 /* Whether the socket has taken all that the session and the layers said. */
 bool traffic_all_sent(const struct connection *connection);

@@ -185,6 +185,26 @@ bool mupdate_server_bad(struct mupdate_server *server, const char *text);
  */
 bool mupdate_server_row(struct mupdate_server *server, const struct mupdate_row *row);
 
+/*
+ * For a long answer to many clients: a row's octets depend on the row and on
+ * the tag that the client chose, and many choose the same. So a program may
+ * encode rows once and send the octets to each client by itself, in place of
+ * _row.
+ *
+ * _rows_tag() gives the tag that the rows of the LIST or UPDATE under way
+ * carry; it is empty when no such answer is under way. It is valid until that
+ * command is answered. The program must send the session's output before the
+ * rows, and all octets of whole rows before it gives _ok; until then the session
+ * says nothing more. The rows count against no limit of the session.
+ *
+ * _encode_row() writes the octets of a row, which must not be absent, to `to`
+ * when they are at most size, and returns how many they are in either case; 0:
+ * the row cannot be sent. It needs no session, and may be called in any thread.
+ */
+struct mupdate_text mupdate_server_rows_tag(const struct mupdate_server *server);
+size_t mupdate_server_encode_row(struct mupdate_text tag, const struct mupdate_row *row, void *to,
+                                 size_t size);
+
 /* The next challenge of an authentication (section 4.2); data is raw, not base64. */
 bool mupdate_server_challenge(struct mupdate_server *server, const void *data, size_t len);
 

@@ -430,6 +430,69 @@ static void texts_of_an_event_stay_while_it_is_answered(void **state)
     server_support_close(&support);
 }
 
+static void rows_encoded_apart_are_those_that_the_session_would_say(void **state)
+{
+    static const struct mupdate_row rows[] = {
+        { MUPDATE_ACTIVE, { "user.a", 6 }, { "s!p", 3 }, { "anna\tlrs\t", 9 } },
+        { MUPDATE_ACTIVE, { "0123456789", 10 }, { "", 0 }, { "", 0 } },
+        { MUPDATE_RESERVED, { "n", 1 }, { "l", 1 }, { "", 0 } },
+    };
+    struct server_support support;
+    uint8_t apart[128];
+
+    (void)state;
+    at(&support, MUPDATE_SERVER_STATE_DUMPING);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct mupdate_text tag = mupdate_server_rows_tag(support.server);
+        const uint8_t *said;
+        size_t len = mupdate_server_encode_row(tag, &rows[i], NULL, 0);
+
+        assert_true(len > 0 && len < sizeof apart);
+        memset(apart, '#', sizeof apart);
+        assert_int_equal(mupdate_server_encode_row(tag, &rows[i], apart, len - 1), len);
+        assert_int_equal(apart[0], '#');
+        assert_int_equal(mupdate_server_encode_row(tag, &rows[i], apart, sizeof apart), len);
+        assert_int_equal(apart[len], '#');
+        assert_true(mupdate_server_row(support.server, &rows[i]));
+        assert_int_equal(mupdate_server_output(support.server, &said), len);
+        assert_memory_equal(said, apart, len);
+        mupdate_server_sent(support.server, len);
+    }
+    assert_int_equal(mupdate_server_encode_row((struct mupdate_text){ "U", 1 }, &absent, apart,
+                                               sizeof apart), 0);
+    server_support_close(&support);
+}
+
+static void rows_have_a_tag_while_a_list_or_a_dump_is_given(void **state)
+{
+    struct server_support support;
+    struct mupdate_text tag;
+
+    (void)state;
+    at(&support, MUPDATE_SERVER_STATE_AUTHENTICATED);
+    assert_int_equal(mupdate_server_rows_tag(support.server).len, 0);
+    feed(&support, "F FIND \"n\"\r\nL01 LIST\r\nU01 UPDATE\r\n");
+    assert_int_equal(mupdate_server_rows_tag(support.server).len, 0);
+    mupdate_server_ok(support.server, "");
+    server_support_turn(&support);
+    tag = mupdate_server_rows_tag(support.server);
+    assert_int_equal(tag.len, 3);
+    assert_memory_equal(tag.data, "L01", 3);
+    mupdate_server_ok(support.server, "");
+    server_support_turn(&support);
+    tag = mupdate_server_rows_tag(support.server);
+    assert_int_equal(tag.len, 3);
+    assert_memory_equal(tag.data, "U01", 3);
+    mupdate_server_ok(support.server, "");
+    assert_int_equal(mupdate_server_rows_tag(support.server).len, 0);
+    server_support_close(&support);
+
+    at(&support, MUPDATE_SERVER_STATE_DUMPING);
+    mupdate_server_bye(support.server, "");
+    assert_int_equal(mupdate_server_rows_tag(support.server).len, 0);
+    server_support_close(&support);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -452,6 +515,8 @@ int main(void)
         cmocka_unit_test(logout_ends_the_session_behind_its_bye),
         cmocka_unit_test(discarded_input_may_end_within_anything),
         cmocka_unit_test(texts_of_an_event_stay_while_it_is_answered),
+        cmocka_unit_test(rows_encoded_apart_are_those_that_the_session_would_say),
+        cmocka_unit_test(rows_have_a_tag_while_a_list_or_a_dump_is_given),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
