@@ -240,7 +240,8 @@ int master_start(struct master *master, uv_loop_t *loop, const struct config *co
         table_new(config->list_order == CONFIG_ORDER_OCTET ? LIST_ORDER_OCTET : LIST_ORDER_CYRUS36);
     master->departed = departed_new(master->table ? table_order(master->table) : LIST_ORDER_OCTET);
     master->slices = slices_new(master->table, SLICES_KEPT_BYTES);
-    if (!master->table || !master->departed || !master->slices) {
+    master->heal = heal_new(master->table, master->departed, WALK_SLICE_ROWS);
+    if (!master->table || !master->departed || !master->slices || !master->heal) {
         log_error("cannot start: out of memory");
         return EX_OSERR;
     }
@@ -342,6 +343,7 @@ void master_hurry(struct master *master)
 
 void master_close(struct master *master)
 {
+    heal_free(master->heal);
     slices_free(master->slices);
     feed_free(master->feed);
     departed_free(master->departed);

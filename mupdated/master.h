@@ -13,6 +13,7 @@
 #include "mupdated/auth/auth.h"
 #include "mupdated/config.h"
 #include "mupdated/feed/feed.h"
+#include "mupdated/feed/heal.h"
 #include "mupdated/feed/slice.h"
 #include "mupdated/net/net.h"
 #include "mupdated/store/store.h"
@@ -31,6 +32,7 @@ struct master {
     struct departed *departed;
     struct feed *feed;
     struct slices *slices;
+    struct heal *heal;
     struct writer *writer;   /* NULL: takes no changes, at start and at the end */
     struct net net;
 };

@@ -43,7 +43,7 @@ void subscription_close(struct subscription *subscription)
 {
     feed_leave(&subscription->position);
     dump_end(&subscription->dump);
-    departed_walk_end(&subscription->risks);
+    heal_leave(&subscription->heal);
     walk_close(&subscription->walk);
     buffer_free(&subscription->servers);
     buffer_free(&subscription->repeat);
@@ -72,15 +72,6 @@ static bool wants_server(const struct subscription *subscription, struct mupdate
 static bool dump_filter(void *context, const struct row *row)
 {
     return wants_server(context, location_server(row->mupdate.location));
-}
-
-static bool healing_filter(void *context, const struct row *row)
-{
-    struct subscription *subscription = context;
-    bool at_risk = departed_walk_at_risk(&subscription->risks, row->mupdate.name);
-
-    subscription->healed_any |= at_risk;
-    return at_risk;
 }
 
 /* The state of a mailbox as it is now. */
@@ -138,7 +129,6 @@ static enum subscription_progress run_dump(struct subscription *subscription,
             return SUBSCRIPTION_FAILED;
         dump_end(&subscription->dump);
         walk_close(&subscription->walk);
-        walk_init(&subscription->walk);
         if (subscription->heal_delay_ms < 0) {
             set_state(subscription, SUBSCRIPTION_LIVE);
         } else {
@@ -151,13 +141,12 @@ static enum subscription_progress run_dump(struct subscription *subscription,
                                    : SUBSCRIPTION_FAILED;
 }
 
-static void start_healing(struct subscription *subscription)
+static bool start_healing(struct subscription *subscription)
 {
     subscription->wake_at_ms = 0;
-    if (departed_any(subscription->from.departed, subscription->dump_sequence))
-        departed_walk_start(&subscription->risks, subscription->from.departed,
-                            subscription->dump_sequence);
     set_state(subscription, SUBSCRIPTION_HEALING);
+    return !departed_any(subscription->from.departed, subscription->dump_sequence) ||
+           heal_join(subscription->from.heal, &subscription->heal, subscription->dump_sequence);
 }
 
 static enum subscription_progress run_healing(struct subscription *subscription,
@@ -165,20 +154,18 @@ static enum subscription_progress run_healing(struct subscription *subscription,
 {
     enum walk_progress progress = WALK_DONE;
 
-    if (subscription->risks.departed)
-        progress = walk_run(&subscription->walk, subscription->from.table, session, healing_filter,
-                            subscription);
+    if (subscription->heal.round)
+        progress = heal_run(&subscription->heal, session);
     if (progress != WALK_DONE)
         return progress == WALK_MORE   ? SUBSCRIPTION_MORE
                : progress == WALK_FULL ? SUBSCRIPTION_FULL
                                        : SUBSCRIPTION_FAILED;
 
-    if (!subscription->healed_any && buffer_len(&subscription->repeat) &&
+    if (!subscription->heal.sent_any && buffer_len(&subscription->repeat) &&
         !send_now(subscription, session, buffer_text(&subscription->repeat)))
         return SUBSCRIPTION_FAILED;
     buffer_free(&subscription->repeat);
-    departed_walk_end(&subscription->risks);
-    walk_close(&subscription->walk);
+    heal_leave(&subscription->heal);
     set_state(subscription, SUBSCRIPTION_LIVE);
     return SUBSCRIPTION_MORE;
 }
@@ -187,8 +174,6 @@ void subscription_noop(struct subscription *subscription)
 {
     subscription->noop = true;
     subscription->noop_sequence = feed_sequence(subscription->position.feed);
-    if (subscription->state == SUBSCRIPTION_SETTLING)
-        start_healing(subscription);
 }
 
 static bool noop_is_due(const struct subscription *subscription)
@@ -216,16 +201,20 @@ enum subscription_progress subscription_run(struct subscription *subscription,
     if (progress != SUBSCRIPTION_IDLE)
         return progress;
 
-    if (subscription->state == SUBSCRIPTION_SETTLING && subscription->wake_at_ms == 0) {
+    if (subscription->state == SUBSCRIPTION_SETTLING && !subscription->noop) {
         const uint8_t *output;
 
         /* The moment begins when the OK has left. */
-        if (mupdate_server_output(session, &output) > 0)
+        if (subscription->wake_at_ms == 0 && mupdate_server_output(session, &output) > 0)
             return SUBSCRIPTION_FULL;
-        subscription->wake_at_ms = now_ms + (uint64_t)subscription->heal_delay_ms;
+        if (subscription->wake_at_ms == 0)
+            subscription->wake_at_ms = now_ms + (uint64_t)subscription->heal_delay_ms;
+        if (now_ms < subscription->wake_at_ms)
+            return SUBSCRIPTION_IDLE;
     }
-    if (subscription->state == SUBSCRIPTION_SETTLING && now_ms >= subscription->wake_at_ms)
-        start_healing(subscription);
+    /* Others whose moment is over now get their turn before this one looks: they look as one. */
+    if (subscription->state == SUBSCRIPTION_SETTLING)
+        return start_healing(subscription) ? SUBSCRIPTION_MORE : SUBSCRIPTION_FAILED;
     if (subscription->state == SUBSCRIPTION_HEALING)
         return run_healing(subscription, session);
     return SUBSCRIPTION_IDLE;

@@ -4,7 +4,7 @@
  *
  * Healing. A Cyrus replica that was away may lose rows when it merges the dump
  * with its own list (table/departed.h says which), so exactly these are sent
- * once more, a moment after the OK: a replica does not look at what comes in
+ * once more (feed/heal.h), a moment after the OK: a replica does not look at what comes in
  * the same read as the OK until something else comes. For the same reason the
  * last change sent in that moment is repeated when nothing was to be healed.
  * A NOOP proves that the OK was read, so it ends the wait.
@@ -18,6 +18,7 @@
 
 #include "mupdated/feed/dump.h"
 #include "mupdated/feed/feed.h"
+#include "mupdated/feed/heal.h"
 #include "mupdated/feed/walk.h"
 #include "mupdated/table/departed.h"
 #include "mupdated/table/table.h"
@@ -42,6 +43,7 @@ struct subscription_sources {
     const struct table *table;
     struct slices *slices;
     struct departed *departed;
+    struct heal *heal;
 };
 
 struct subscription {
@@ -49,15 +51,14 @@ struct subscription {
     enum subscription_state state;
     struct subscription_sources from;
     struct dump dump;              /* of all rows, while DUMPING */
-    struct walk walk;              /* of a partial dump, or of the healing */
+    struct walk walk;              /* of a partial dump */
     uint64_t dump_sequence;        /* the table's when the dump began */
-    struct departed_walk risks;    /* while HEALING */
+    struct heal_member heal;       /* while HEALING */
     bool partial;                  /* only rows of these servers */
     struct buffer servers;         /* each as length (size_t) and octets */
     int heal_delay_ms;             /* -1: no healing */
     uint64_t wake_at_ms;           /* when SETTLING ends; 0: not known yet, or none waited for */
     struct buffer repeat;          /* name of the last change sent while SETTLING */
-    bool healed_any;
     bool noop;                     /* a NOOP waits for its OK */
     uint64_t noop_sequence;        /* and for this change to be sent */
 };

@@ -12,6 +12,18 @@ void walk_close(struct walk *walk)
     buffer_free(&walk->last);
 }
 
+bool walk_stand(struct walk *walk, struct mupdate_text name)
+{
+    walk->started = true;
+    if (name.len == 0) {
+        buffer_clear(&walk->last);
+    } else if (name.data != (const char *)buffer_bytes(&walk->last)) {
+        buffer_clear(&walk->last);
+        buffer_append(&walk->last, name.data, name.len);
+    }
+    return !walk->last.failed;
+}
+
 enum walk_progress walk_run(struct walk *walk, const struct table *table,
                             struct mupdate_server *session, walk_filter *filter, void *context)
 {
@@ -35,12 +47,7 @@ enum walk_progress walk_run(struct walk *walk, const struct table *table,
         if (filter(context, &row) && !mupdate_server_row(session, &row.mupdate))
             return WALK_FAILED;
     }
-    if (any) {
-        walk->started = true;
-        buffer_clear(&walk->last);
-        buffer_append(&walk->last, row.mupdate.name.data, row.mupdate.name.len);
-        if (walk->last.failed)
-            return WALK_FAILED;
-    }
+    if (any && !walk_stand(walk, row.mupdate.name))
+        return WALK_FAILED;
     return progress;
 }

@@ -32,6 +32,7 @@ enum walk_progress {
     WALK_FAILED, /* out of memory */
 };
 
+/* All zero, or after walk_init(): before the first row. */
 struct walk {
     bool started;
     struct buffer last; /* the name of the last row met */
@@ -42,6 +43,12 @@ typedef bool walk_filter(void *context, const struct row *row);
 
 void walk_init(struct walk *walk);
 void walk_close(struct walk *walk);
+
+/*
+ * Stand behind a name, which may be the one that it stands behind; behind an
+ * empty one all rows are. False: out of memory, the walk is of no use any more.
+ */
+bool walk_stand(struct walk *walk, struct mupdate_text name);
 
 /* Send the next slice of rows that pass the filter as rows of the session's answer. */
 enum walk_progress walk_run(struct walk *walk, const struct table *table,

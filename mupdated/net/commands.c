@@ -218,6 +218,7 @@ static bool update(struct connection *connection, const struct mupdate_server_ev
         .table = master->table,
         .slices = master->slices,
         .departed = master->departed,
+        .heal = master->heal,
     };
     struct subscription *subscription = malloc(sizeof *subscription);
 

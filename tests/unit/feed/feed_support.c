@@ -20,12 +20,15 @@ void feed_master_open(struct feed_master *master, size_t kept_bytes)
     master->from.departed = master->departed;
     master->from.feed = feed_new(0);
     master->from.slices = slices_new(master->table, kept_bytes);
+    master->from.heal = heal_new(master->table, master->departed, FEED_SUPPORT_SLICE_ROWS);
+    assert_non_null(master->from.heal);
     assert_non_null(master->from.feed);
     assert_non_null(master->from.slices);
 }
 
 void feed_master_close(struct feed_master *master)
 {
+    heal_free(master->from.heal);
     slices_free(master->from.slices);
     feed_free(master->from.feed);
     departed_free(master->departed);
@@ -129,6 +132,7 @@ static void keep(struct replica *replica, const struct mupdate_row *row)
     struct change change = {.now = {.mupdate = *row, .sequence = ++replica->rows}};
 
     assert_true(table_apply(replica->table, &change));
+    buffer_append(&replica->told, row->state == MUPDATE_ABSENT ? "-" : "+", 1);
     buffer_append(&replica->told, row->name.data, row->name.len);
     buffer_append(&replica->told, "\n", 1);
 }
@@ -148,6 +152,7 @@ static bool take_reply(struct replica *replica)
             return false;
         replica->synchronised = true;
         replica->oks++;
+        buffer_append(&replica->told, "=\n", 2);
     } else {
         assert_true(is_word(tag, replica->tag));
         row.state = is_word(word, "MAILBOX")   ? MUPDATE_ACTIVE
@@ -204,6 +209,17 @@ enum subscription_progress replica_run(struct replica *replica, size_t octets)
     while (take_reply(replica))
         ;
     return progress;
+}
+
+void replica_noop(struct replica *replica)
+{
+    struct mupdate_server *session = replica->support.server;
+    struct mupdate_server_event event;
+
+    assert_int_equal(mupdate_server_input(session, "N NOOP\r\n", 8), 8);
+    assert_int_equal(mupdate_server_next(session, &event), MUPDATE_SERVER_EVENT);
+    assert_int_equal(event.type, MUPDATE_SERVER_NOOP);
+    subscription_noop(&replica->subscription);
 }
 
 void replica_finish(struct replica *replica)

@@ -17,6 +17,9 @@ struct feed_master {
     struct subscription_sources from;
 };
 
+/* So few rows are looked at at once for the healing that a small table takes many turns. */
+#define FEED_SUPPORT_SLICE_ROWS 3
+
 /* An empty table; pieces of dumps are kept up to kept_bytes. */
 void feed_master_open(struct feed_master *master, size_t kept_bytes);
 void feed_master_close(struct feed_master *master);
@@ -37,7 +40,7 @@ struct replica {
     size_t oks;             /* how many came in all */
     size_t rows;            /* how many were told */
     size_t octets;
-    struct buffer told;     /* names of the rows since it was cleared, each with a line feed */
+    struct buffer told;     /* a line for each reply: "+NAME", "-NAME" deleted, "=" OK */
     uint64_t now_ms;
 };
 
@@ -49,13 +52,16 @@ void replica_close(struct replica *replica);
 /* Let the master run once, and read up to so many octets of what it has to say. */
 enum subscription_progress replica_run(struct replica *replica, size_t octets);
 
+/* Send a NOOP, and let the master take it. */
+void replica_noop(struct replica *replica);
+
 /* Read without limit until nothing more comes. */
 void replica_finish(struct replica *replica);
 
 /* It has exactly the master's rows. */
 void replica_expect_equal(const struct replica *replica);
 
-/* Names told since replica_forget(), one a line. */
+/* What it was told since replica_forget(). */
 const char *replica_told(struct replica *replica);
 void replica_forget(struct replica *replica);
 
