@@ -126,7 +126,8 @@ static int fill_table(struct master *master)
     }
     table_set_sequence(master->table, position.last);
     master->feed = feed_new(position.last);
-    if (!master->feed) {
+    master->stream = master->feed ? stream_new(master->feed, master->table) : NULL;
+    if (!master->stream) {
         log_error("cannot start: out of memory");
         return EX_OSERR;
     }
@@ -344,6 +345,7 @@ void master_hurry(struct master *master)
 void master_close(struct master *master)
 {
     heal_free(master->heal);
+    stream_free(master->stream);
     slices_free(master->slices);
     feed_free(master->feed);
     departed_free(master->departed);

@@ -15,6 +15,7 @@
 #include "mupdated/feed/feed.h"
 #include "mupdated/feed/heal.h"
 #include "mupdated/feed/slice.h"
+#include "mupdated/feed/stream.h"
 #include "mupdated/net/net.h"
 #include "mupdated/store/store.h"
 #include "mupdated/table/departed.h"
@@ -32,6 +33,7 @@ struct master {
     struct departed *departed;
     struct feed *feed;
     struct slices *slices;
+    struct stream *stream;
     struct heal *heal;
     struct writer *writer;   /* NULL: takes no changes, at start and at the end */
     struct net net;

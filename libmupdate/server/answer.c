@@ -93,13 +93,18 @@ bool mupdate_server_authenticated(struct mupdate_server *server, const char *tex
     return finish(server, ANSWER_AUTHENTICATED, MUPDATE_OK, text);
 }
 
+static struct mupdate_text stream_tag(const struct mupdate_server *server)
+{
+    return (struct mupdate_text){ (const char *)buffer_bytes(&server->stream_tag),
+                                  buffer_len(&server->stream_tag) };
+}
+
 bool mupdate_server_row(struct mupdate_server *server, const struct mupdate_row *row)
 {
     struct mupdate_text tag;
 
     if (server->state == MUPDATE_SERVER_STATE_STREAMING) {
-        tag.data = (const char *)buffer_bytes(&server->stream_tag);
-        tag.len = buffer_len(&server->stream_tag);
+        tag = stream_tag(server);
     } else {
         /* DELETE is not given before the OK of UPDATE (section 3.7). */
         if (!may_answer(server, ANSWER_ROW) || row->state == MUPDATE_ABSENT)
@@ -115,10 +120,21 @@ bool mupdate_server_row(struct mupdate_server *server, const struct mupdate_row 
 struct mupdate_text mupdate_server_rows_tag(const struct mupdate_server *server)
 {
     /* A session that cannot go on must not be answered. */
-    if (server->state == MUPDATE_SERVER_STATE_CLOSED || server->output.failed ||
-        (server->flight != SERVER_FLIGHT_LIST && server->flight != SERVER_FLIGHT_UPDATE))
+    if (server->state == MUPDATE_SERVER_STATE_CLOSED || server->output.failed)
+        return (struct mupdate_text){ NULL, 0 };
+    if (server->state == MUPDATE_SERVER_STATE_STREAMING)
+        return stream_tag(server);
+    if (server->flight != SERVER_FLIGHT_LIST && server->flight != SERVER_FLIGHT_UPDATE)
         return (struct mupdate_text){ NULL, 0 };
     return server_tag(server);
+}
+
+bool mupdate_server_rows(struct mupdate_server *server, const void *octets, size_t len)
+{
+    if (mupdate_server_rows_tag(server).len == 0)
+        return false;
+    buffer_append(&server->output, octets, len);
+    return !server_failed(server);
 }
 
 size_t mupdate_server_encode_row(struct mupdate_text tag, const struct mupdate_row *row, void *to,
@@ -126,8 +142,6 @@ size_t mupdate_server_encode_row(struct mupdate_text tag, const struct mupdate_r
 {
     size_t len;
 
-    if (row->state != MUPDATE_ACTIVE && row->state != MUPDATE_RESERVED)
-        return 0;
     len = encode_row_len(tag, row);
     if (len == SIZE_MAX)
         return 0;

@@ -143,9 +143,9 @@ void feed_leave(struct feed_position *position)
     feed_reap(feed);
 }
 
-bool feed_peek(const struct feed_position *position, struct feed_change *change)
+bool feed_next(struct feed_entry **at, struct feed_change *change)
 {
-    const struct feed_entry *entry = position->at->next;
+    struct feed_entry *entry = (*at)->next;
 
     if (!entry)
         return false;
@@ -154,15 +154,28 @@ bool feed_peek(const struct feed_position *position, struct feed_change *change)
     change->old_server = (struct mupdate_text){entry->bytes + entry->name_len, entry->old_len};
     change->new_server =
         (struct mupdate_text){entry->bytes + entry->name_len + entry->old_len, entry->new_len};
+    *at = entry;
     return true;
+}
+
+void feed_pass_to(struct feed_position *position, struct feed_entry *to)
+{
+    position->at->positions--;
+    position->at = to;
+    to->positions++;
+    feed_reap(position->feed);
+}
+
+bool feed_peek(const struct feed_position *position, struct feed_change *change)
+{
+    struct feed_entry *at = position->at;
+
+    return feed_next(&at, change);
 }
 
 void feed_pass(struct feed_position *position)
 {
-    position->at->positions--;
-    position->at = position->at->next;
-    position->at->positions++;
-    feed_reap(position->feed);
+    feed_pass_to(position, position->at->next);
 }
 
 uint64_t feed_behind(const struct feed_position *position)

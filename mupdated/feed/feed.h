@@ -58,6 +58,15 @@ void feed_leave(struct feed_position *position);
 /* The oldest change not yet passed, or false when there is none. */
 bool feed_peek(const struct feed_position *position, struct feed_change *change);
 
+/*
+ * Look ahead: the change behind *at, which moves on to it, or false when there
+ * is none. Begin with a position's at.
+ */
+bool feed_next(struct feed_entry **at, struct feed_change *change);
+
+/* Pass all up to one that feed_next() moved on to. */
+void feed_pass_to(struct feed_position *position, struct feed_entry *to);
+
 /* Pass the change that feed_peek() gave. */
 void feed_pass(struct feed_position *position);
 

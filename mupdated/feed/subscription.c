@@ -88,32 +88,60 @@ static bool send_now(struct subscription *subscription, struct mupdate_server *s
     return mupdate_server_row(session, &row.mupdate);
 }
 
-static enum subscription_progress run_changes(struct subscription *subscription,
-                                              struct mupdate_server *session)
+static bool is_full(const struct mupdate_server *session)
+{
+    const uint8_t *output;
+
+    return mupdate_server_output(session, &output) >= WALK_OUTPUT_BYTES;
+}
+
+/* What the replica was sent last in its moment. */
+static bool note_repeat(struct subscription *subscription, struct mupdate_text name)
+{
+    if (subscription->state != SUBSCRIPTION_SETTLING)
+        return true;
+    buffer_clear(&subscription->repeat);
+    buffer_append(&subscription->repeat, name.data, name.len);
+    return !subscription->repeat.failed;
+}
+
+static enum subscription_progress run_some_changes(struct subscription *subscription,
+                                                   struct mupdate_server *session)
 {
     struct feed_change change;
 
     for (size_t changes = 0; changes < WALK_SLICE_ROWS; changes++) {
-        const uint8_t *output;
-
         if (!feed_peek(&subscription->position, &change))
             return SUBSCRIPTION_IDLE;
-        if (mupdate_server_output(session, &output) >= WALK_OUTPUT_BYTES)
+        if (is_full(session))
             return SUBSCRIPTION_FULL;
-        if ((change.old_server.len && wants_server(subscription, change.old_server)) ||
-            (change.new_server.len && wants_server(subscription, change.new_server))) {
-            if (!send_now(subscription, session, change.name))
-                return SUBSCRIPTION_FAILED;
-            if (subscription->state == SUBSCRIPTION_SETTLING) {
-                buffer_clear(&subscription->repeat);
-                buffer_append(&subscription->repeat, change.name.data, change.name.len);
-                if (subscription->repeat.failed)
-                    return SUBSCRIPTION_FAILED;
-            }
-        }
+        if (((change.old_server.len && wants_server(subscription, change.old_server)) ||
+             (change.new_server.len && wants_server(subscription, change.new_server))) &&
+            !send_now(subscription, session, change.name))
+            return SUBSCRIPTION_FAILED;
         feed_pass(&subscription->position);
     }
     return SUBSCRIPTION_MORE;
+}
+
+static enum subscription_progress run_changes(struct subscription *subscription,
+                                              struct mupdate_server *session)
+{
+    struct stream_piece piece;
+
+    if (subscription->partial)
+        return run_some_changes(subscription, session);
+    if (feed_behind(&subscription->position) == 0)
+        return SUBSCRIPTION_IDLE;
+    if (is_full(session))
+        return SUBSCRIPTION_FULL;
+    if (!stream_take(subscription->from.stream, mupdate_server_rows_tag(session),
+                     &subscription->position, &piece) ||
+        !mupdate_server_rows(session, piece.octets, piece.len) ||
+        !note_repeat(subscription, piece.last))
+        return SUBSCRIPTION_FAILED;
+    feed_pass_to(&subscription->position, piece.to);
+    return feed_behind(&subscription->position) ? SUBSCRIPTION_MORE : SUBSCRIPTION_IDLE;
 }
 
 static enum subscription_progress run_dump(struct subscription *subscription,

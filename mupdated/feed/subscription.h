@@ -19,6 +19,7 @@
 #include "mupdated/feed/dump.h"
 #include "mupdated/feed/feed.h"
 #include "mupdated/feed/heal.h"
+#include "mupdated/feed/stream.h"
 #include "mupdated/feed/walk.h"
 #include "mupdated/table/departed.h"
 #include "mupdated/table/table.h"
@@ -42,6 +43,7 @@ struct subscription_sources {
     struct feed *feed;
     const struct table *table;
     struct slices *slices;
+    struct stream *stream;
     struct departed *departed;
     struct heal *heal;
 };

@@ -217,6 +217,7 @@ static bool update(struct connection *connection, const struct mupdate_server_ev
         .feed = master->feed,
         .table = master->table,
         .slices = master->slices,
+        .stream = master->stream,
         .departed = master->departed,
         .heal = master->heal,
     };

@@ -186,22 +186,28 @@ bool mupdate_server_bad(struct mupdate_server *server, const char *text);
 bool mupdate_server_row(struct mupdate_server *server, const struct mupdate_row *row);
 
 /*
- * For a long answer to many clients: a row's octets depend on the row and on
- * the tag that the client chose, and many choose the same. So a program may
- * encode rows once and send the octets to each client by itself, in place of
- * _row.
+ * For what is sent to many clients: a row's octets depend on the row and on the
+ * tag that the client chose, and many choose the same. So a program may encode
+ * rows once, and give the octets to each session in place of _row.
  *
- * _rows_tag() gives the tag that the rows of the LIST or UPDATE under way
- * carry; it is empty when no such answer is under way. It is valid until that
- * command is answered. The program must send the session's output before the
- * rows, and all octets of whole rows before it gives _ok; until then the session
- * says nothing more. The rows count against no limit of the session.
+ * _rows_tag() gives the tag that the rows of the LIST or UPDATE under way carry,
+ * or those of the stream behind UPDATE's OK; it is empty when there is neither.
+ * It is valid until that command is answered.
  *
- * _encode_row() writes the octets of a row, which must not be absent, to `to`
- * when they are at most size, and returns how many they are in either case; 0:
- * the row cannot be sent. It needs no session, and may be called in any thread.
+ * _rows() takes the octets of whole rows, with the result of _row.
+ *
+ * Or the program sends the rows of a LIST or UPDATE under way by itself: the
+ * session's output before them, and all octets of whole rows before it gives
+ * _ok; until then the session says nothing more. They count against no limit of
+ * the session.
+ *
+ * _encode_row() writes the octets of a row, which must not be absent before
+ * UPDATE's OK, to `to` when they are at most size, and returns how many they are
+ * in either case; 0: the row cannot be sent. It needs no session, and may be
+ * called in any thread.
  */
 struct mupdate_text mupdate_server_rows_tag(const struct mupdate_server *server);
+bool mupdate_server_rows(struct mupdate_server *server, const void *octets, size_t len);
 size_t mupdate_server_encode_row(struct mupdate_text tag, const struct mupdate_row *row, void *to,
                                  size_t size);
 

@@ -20,6 +20,8 @@ void feed_master_open(struct feed_master *master, size_t kept_bytes)
     master->from.departed = master->departed;
     master->from.feed = feed_new(0);
     master->from.slices = slices_new(master->table, kept_bytes);
+    master->from.stream = stream_new(master->from.feed, master->table);
+    assert_non_null(master->from.stream);
     master->from.heal = heal_new(master->table, master->departed, FEED_SUPPORT_SLICE_ROWS);
     assert_non_null(master->from.heal);
     assert_non_null(master->from.feed);
@@ -29,6 +31,7 @@ void feed_master_open(struct feed_master *master, size_t kept_bytes)
 void feed_master_close(struct feed_master *master)
 {
     heal_free(master->from.heal);
+    stream_free(master->from.stream);
     slices_free(master->from.slices);
     feed_free(master->from.feed);
     departed_free(master->departed);

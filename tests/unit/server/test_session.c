@@ -430,6 +430,28 @@ static void texts_of_an_event_stay_while_it_is_answered(void **state)
     server_support_close(&support);
 }
 
+static void expect_the_same_apart(struct mupdate_server *server, const struct mupdate_row *row)
+{
+    uint8_t apart[128];
+    const uint8_t *said;
+    struct mupdate_text tag = mupdate_server_rows_tag(server);
+    size_t len = mupdate_server_encode_row(tag, row, NULL, 0);
+
+    assert_true(len > 0 && len < sizeof apart);
+    memset(apart, '#', sizeof apart);
+    assert_int_equal(mupdate_server_encode_row(tag, row, apart, len - 1), len);
+    assert_int_equal(apart[0], '#');
+    assert_int_equal(mupdate_server_encode_row(tag, row, apart, sizeof apart), len);
+    assert_int_equal(apart[len], '#');
+    assert_true(mupdate_server_row(server, row));
+    assert_int_equal(mupdate_server_output(server, &said), len);
+    assert_memory_equal(said, apart, len);
+    assert_true(mupdate_server_rows(server, apart, len));
+    assert_int_equal(mupdate_server_output(server, &said), 2 * len);
+    assert_memory_equal(said + len, apart, len);
+    mupdate_server_sent(server, 2 * len);
+}
+
 static void rows_encoded_apart_are_those_that_the_session_would_say(void **state)
 {
     static const struct mupdate_row rows[] = {
@@ -438,32 +460,34 @@ static void rows_encoded_apart_are_those_that_the_session_would_say(void **state
         { MUPDATE_RESERVED, { "n", 1 }, { "l", 1 }, { "", 0 } },
     };
     struct server_support support;
-    uint8_t apart[128];
 
     (void)state;
     at(&support, MUPDATE_SERVER_STATE_DUMPING);
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct mupdate_text tag = mupdate_server_rows_tag(support.server);
-        const uint8_t *said;
-        size_t len = mupdate_server_encode_row(tag, &rows[i], NULL, 0);
-
-        assert_true(len > 0 && len < sizeof apart);
-        memset(apart, '#', sizeof apart);
-        assert_int_equal(mupdate_server_encode_row(tag, &rows[i], apart, len - 1), len);
-        assert_int_equal(apart[0], '#');
-        assert_int_equal(mupdate_server_encode_row(tag, &rows[i], apart, sizeof apart), len);
-        assert_int_equal(apart[len], '#');
-        assert_true(mupdate_server_row(support.server, &rows[i]));
-        assert_int_equal(mupdate_server_output(support.server, &said), len);
-        assert_memory_equal(said, apart, len);
-        mupdate_server_sent(support.server, len);
-    }
-    assert_int_equal(mupdate_server_encode_row((struct mupdate_text){ "U", 1 }, &absent, apart,
-                                               sizeof apart), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        expect_the_same_apart(support.server, &rows[i]);
+    server_support_close(&support);
+    at(&support, MUPDATE_SERVER_STATE_STREAMING);
+    output(support.server);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        expect_the_same_apart(support.server, &rows[i]);
+    expect_the_same_apart(support.server, &absent);
     server_support_close(&support);
 }
 
-static void rows_have_a_tag_while_a_list_or_a_dump_is_given(void **state)
+static void rows_encoded_apart_are_taken_only_where_rows_belong(void **state)
+{
+    struct server_support support;
+    const uint8_t *said;
+
+    (void)state;
+    at(&support, MUPDATE_SERVER_STATE_AUTHENTICATED);
+    mupdate_server_sent(support.server, mupdate_server_output(support.server, &said));
+    assert_false(mupdate_server_rows(support.server, "U DELETE {1+}\r\nn\r\n", 20));
+    assert_int_equal(mupdate_server_output(support.server, &said), 0);
+    server_support_close(&support);
+}
+
+static void rows_have_a_tag_in_a_list_a_dump_and_a_stream(void **state)
 {
     struct server_support support;
     struct mupdate_text tag;
@@ -484,7 +508,9 @@ static void rows_have_a_tag_while_a_list_or_a_dump_is_given(void **state)
     assert_int_equal(tag.len, 3);
     assert_memory_equal(tag.data, "U01", 3);
     mupdate_server_ok(support.server, "");
-    assert_int_equal(mupdate_server_rows_tag(support.server).len, 0);
+    tag = mupdate_server_rows_tag(support.server);
+    assert_int_equal(tag.len, 3);
+    assert_memory_equal(tag.data, "U01", 3);
     server_support_close(&support);
 
     at(&support, MUPDATE_SERVER_STATE_DUMPING);
@@ -516,7 +542,8 @@ int main(void)
         cmocka_unit_test(discarded_input_may_end_within_anything),
         cmocka_unit_test(texts_of_an_event_stay_while_it_is_answered),
         cmocka_unit_test(rows_encoded_apart_are_those_that_the_session_would_say),
-        cmocka_unit_test(rows_have_a_tag_while_a_list_or_a_dump_is_given),
+        cmocka_unit_test(rows_encoded_apart_are_taken_only_where_rows_belong),
+        cmocka_unit_test(rows_have_a_tag_in_a_list_a_dump_and_a_stream),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
