@@ -142,6 +142,18 @@ $(BUILD)/tests/%/test_memory: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--w
 
 unit-programs: $(UNIT_PROGRAMS)
 
+# The daemon in one process with its clients, to count what each path costs
+# (tests/cost/house.h).
+COST_PROGRAM := $(BUILD)/tests/cost
+
+$(COST_PROGRAM): ALL_LDFLAGS += -Wl,--wrap=uv_cond_wait,--wrap=getrandom,--wrap=store_open
+$(COST_PROGRAM): $(call obj,$(WIRE) $(LAYER) $(SERVER) $(filter-out %/main.c,$(DAEMON)) $(wildcard tests/cost/*.c))
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(MUPDATED_LIBS)
+
+cost-program: $(COST_PROGRAM)
+
 # Each of these installs what it needs, then builds and runs in a second make,
 # which sees the packages.
 run:
@@ -171,6 +183,17 @@ check-protocol:
 	tools/need-packages $(CI_PACKAGES)
 	$(MAKE) all unit-programs
 	tests/run $(BUILD) unit protocol
+
+check-cost:
+	tools/need-packages $(CI_PACKAGES)
+	$(MAKE) cost-program
+	tests/run $(BUILD) cost
+
+# Take what each path costs now for its budget.
+cost-record:
+	tools/need-packages $(CI_PACKAGES)
+	$(MAKE) cost-program
+	/usr/bin/python3 tests/cost/counts.py $(BUILD)
 
 check-murder:
 	tools/need-packages $(MURDER_PACKAGES)
@@ -206,6 +229,6 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all unit-programs run check check-unit check-valgrind check-protocol check-murder bench \
-    install clean
+.PHONY: all unit-programs cost-program run check check-unit check-valgrind check-protocol check-cost \
+    cost-record check-murder bench install clean
 .SECONDARY:
