@@ -8,15 +8,19 @@
 
 size_t encode_number(uint8_t *to, uint64_t number)
 {
-    uint8_t digits[ENCODE_DIGITS];
-    size_t first = sizeof digits;
+    size_t len = 1;
 
-    do {
-        digits[--first] = (uint8_t)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    memcpy(to, digits + first, sizeof digits - first);
-    return sizeof digits - first;
+    /* Nearly every name, location and ACL is so short. */
+    if (number >= 10 && number < 100) {
+        to[0] = (uint8_t)('0' + number / 10);
+        to[1] = (uint8_t)('0' + number % 10);
+        return 2;
+    }
+    for (uint64_t rest = number; rest >= 10; rest /= 10)
+        len++;
+    for (size_t i = len; i-- > 0; number /= 10)
+        to[i] = (uint8_t)('0' + number % 10);
+    return len;
 }
 
 static uint8_t *put(uint8_t *to, const char *data, size_t len)
