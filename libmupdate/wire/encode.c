@@ -51,20 +51,29 @@ void encode_literal(struct buffer *out, struct mupdate_text text)
         buffer_added(out, (size_t)(put_literal(start, text) - start));
 }
 
+/* Between quotes these stand for themselves: printable ASCII but for quotes and backslashes. */
+static bool is_plain(char c)
+{
+    return c >= ' ' && c <= '~' && c != '"' && c != '\\';
+}
+
 static uint8_t *put_quoted(uint8_t *to, const char *text)
 {
+    const char *from = text ? text : "";
     uint8_t *last;
 
     *to++ = '"';
-    last = to + ENCODE_TEXT_BYTES;
-    for (const char *from = text ? text : ""; *from; from++) {
-        bool escaped = *from == '"' || *from == '\\';
-
-        if (last - to < (escaped ? 2 : 1))
-            break;
-        if (escaped)
+    for (last = to + ENCODE_TEXT_BYTES; *from && to < last; from++) {
+        if (is_plain(*from)) {
+            *to++ = (uint8_t)*from;
+        } else if (*from != '"' && *from != '\\') {
+            *to++ = '?';
+        } else {
+            if (last - to < 2)
+                break;
             *to++ = '\\';
-        *to++ = *from >= ' ' && *from <= '~' ? (uint8_t)*from : (uint8_t)'?';
+            *to++ = (uint8_t)*from;
+        }
     }
     *to++ = '"';
     return to;
