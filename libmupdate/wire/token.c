@@ -112,9 +112,9 @@ enum wire_scan wire_scan_line(const uint8_t *command, size_t from, size_t to,
         size_t quotes = 0;
 
         if (!separated) {
-            if (at_line_end(p, end))
-                return WIRE_SCAN_END;
             if (p == end || *p != ' ') {
+                if (at_line_end(p, end))
+                    return WIRE_SCAN_END;
                 *error = "one blank must separate arguments";
                 return WIRE_SCAN_ERROR;
             }
@@ -151,7 +151,7 @@ enum wire_scan wire_scan_line(const uint8_t *command, size_t from, size_t to,
             return WIRE_SCAN_LITERAL;
         }
         /* Only what is properly delimited counts: a tag that runs into garbage is not read. */
-        if (p == start || (!at_line_end(p, end) && (p == end || *p != ' '))) {
+        if (p == start || ((p == end || *p != ' ') && !at_line_end(p, end))) {
             *error = p == start ? "an argument is missing or starts with a wrong character"
                                 : "one blank must separate arguments";
             return WIRE_SCAN_ERROR;
