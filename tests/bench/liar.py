@@ -30,7 +30,7 @@ def done(tag):
 class Liar:
     """Listens on a free loopback port; one thread a connection; a context manager."""
 
-    def __init__(self, lie=None, banner=BANNER, form=literal, drip=False):
+    def __init__(self, lie=None, banner=BANNER, form=literal, drip=False, port=0):
         self.lie = lie or (lambda words, honest: honest)
         self.banner = banner
         self.form = form
@@ -39,7 +39,7 @@ class Liar:
         self.heard = []  # every command but AUTHENTICATE, as it came
         self.streams = []
         self.lock = threading.Lock()
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.listener = socket.create_server(("127.0.0.1", port), backlog=128)
         self.port = self.listener.getsockname()[1]
         self.links = []
 
@@ -48,6 +48,7 @@ class Liar:
         return self
 
     def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)  # ends accept(), which holds the port
         self.listener.close()
         for link in self.links:
             link.close()

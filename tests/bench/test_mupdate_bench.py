@@ -25,9 +25,20 @@ def run(*arguments, port=None):
                           timeout=60, check=False)
 
 
-def figures(result):
+def figures(result, said=()):
+    """The JSON object that stands behind these lines."""
     assert result.returncode == 0, result.stderr
-    return json.loads(result.stdout)
+    lines = result.stdout.splitlines()
+    assert lines[:-1] == list(said)
+    return json.loads(lines[-1])
+
+
+def started(*arguments, port):
+    """The tool, running against a server, with pipes; wait for it with communicate()."""
+    command = [TOOL, "--json", "--timeout", "20", "--user", "murder", "-h", f"127.0.0.1:{port}"]
+    return subprocess.Popen([*command, *map(str, arguments)], text=True, stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            env=dict(os.environ, MUPDATE_BENCH_PASSWORD="secret"))
 
 
 def filled(server, rows=50):
@@ -47,9 +58,10 @@ def filled(server, rows=50):
     ("latency", "--subscribers", 5, "--rate", 500),
     ("cycle", "-c", 3),
     ("cycle", "-c", 3, "--changes"),
+    ("resync", "-k", 40, "--rows", 5000),
 ], ids=lambda arguments: "-".join(map(str, arguments)))
 def test_every_scenario_ends_well_against_the_built_in_server(arguments):
-    got = figures(run("--self", *arguments))
+    got = figures(run("--self", *arguments), said=["waiting"] * (arguments[0] == "resync"))
     assert got["scenario"] == arguments[0]
     assert got["errors"] == 0
     assert got.get("ops_per_s", got.get("rows_per_s", got.get("changes"))) > 0
@@ -60,6 +72,7 @@ def test_the_machine_scenarios_need_no_server(tmp_path):
     loopback = figures(run("loopback"))
     assert loopback["ops_per_s"] > 0 and loopback["bytes_per_s"] > 0
     assert figures(run("fsync", "--directory", tmp_path))["ops_per_s"] > 0
+    assert figures(run("memcpy"))["bytes_per_s"] > 0
     assert not list(tmp_path.iterdir())
 
 
@@ -113,6 +126,100 @@ def test_a_dump_counts_rows_that_are_not_of_the_set_as_well():
         server.rows[b"user.somebody else"] = (b"elsewhere!default", b"")
         got = figures(run("dump", "--rows", 50, port=server.port))
     assert got["rows"] == 51
+
+
+def only_once(lie):
+    """What one subscriber of several is told; the others hear the truth."""
+    told = []
+
+    def choose(words, honest):
+        said = lie(words, honest)
+        if said != honest and not told:
+            told.append(words)
+            return said
+        return honest
+    return choose
+
+
+def another_order(words, honest):
+    """The same answer with its rows the other way round."""
+    if words[1] != b"UPDATE":
+        return honest
+    rows = honest.split(words[0] + b" ")[1:]
+    return b"".join(words[0] + b" " + row for row in [*rows[-2::-1], rows[-1]])
+
+
+def test_subscribers_may_get_the_rows_in_different_orders():
+    with liar.Liar() as server:
+        filled(server)
+        server.lie = only_once(another_order)
+        got = figures(run("dump", "--rows", 50, "-k", 4, port=server.port))
+    assert got["rows"] == 50
+
+
+def test_subscribers_may_get_different_versions_of_a_row():
+    with liar.Liar() as server:
+        filled(server)
+        server.lie = only_once(replace(b"UPDATE", b"{29+}\r\nbench00000003\tlrswipkxtecdan\t",
+                                       b"{49+}\r\nbench00000003\tlrswipkxtecdan\t"
+                                       b"m0123456789abcdef\tl\t"))
+        figures(run("dump", "--rows", 50, "-k", 4, port=server.port))
+
+
+@pytest.mark.parametrize("name", ["dump_row_missing", "dump_row_twice", "dump_another_acl",
+                                  "dump_ends_with_no", "dump_empty", "dump_with_a_deletion"])
+def test_a_wrong_dump_to_one_of_many_subscribers_is_found(name):
+    with liar.Liar() as server:
+        filled(server)
+        server.lie = only_once(LIES[name][1])
+        result = run("dump", "--rows", 50, "-k", 4, port=server.port)
+    assert result.returncode == EX_PROTOCOL, result.stdout
+
+
+def test_subscribers_wait_for_a_server_that_is_down():
+    with liar.Liar() as server:
+        filled(server)
+        rows, port = server.rows, server.port
+    with started("resync", "--rows", 50, "-k", 3, port=port) as process:
+        assert process.stdout.readline() == "waiting\n"
+        with liar.Liar(port=port) as server:
+            server.rows = rows
+            output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    got = json.loads(output)
+    assert got["subscribers"] == 3 and got["rows"] == 50
+    assert 0 < got["first_us"] <= got["last_us"] <= got["total_us"]
+
+
+def test_subscribers_that_come_back_believe_no_wrong_table_either():
+    with liar.Liar() as server:
+        filled(server)
+        server.lie = only_once(twice_the_row)
+        result = run("resync", "--rows", 50, "-k", 3, port=server.port)
+    assert result.returncode == EX_PROTOCOL, result.stdout
+
+
+def test_held_connections_stand_until_the_standard_input_ends():
+    with liar.Liar() as server:
+        filled(server)
+        with started("hold", "--rows", 50, "-c", 3, "-k", 2, port=server.port) as process:
+            assert process.stdout.readline() == "ready\n"
+            assert len(server.streams) == 2 and process.poll() is None
+            assert b"Q01 LOGOUT\r\n" not in server.heard
+            output, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
+        assert json.loads(output)["errors"] == 0
+        assert server.heard.count(b"Q01 LOGOUT\r\n") == 5
+
+
+def test_a_held_connection_that_is_told_something_unasked_ends_the_run():
+    with liar.Liar() as server:
+        with started("hold", "-c", 1, "-k", 0, port=server.port) as process:
+            assert process.stdout.readline() == "ready\n"
+            server.links[-1].sendall(b'X1 OK "hello"\r\n')
+            process.wait(60)
+            _, errors = process.communicate()
+    assert process.returncode == EX_PROTOCOL, errors
 
 
 @pytest.mark.parametrize("form", [liar.quoted, liar.literal,
@@ -255,6 +362,7 @@ def test_a_silent_server_is_given_up_after_the_timeout():
 @pytest.mark.parametrize("arguments", [
     (), ("find", "dump"), ("fly",), ("find", "--connections", "0"), ("find", "--depth", "many"),
     ("find", "--rows", "-1"), ("find", "--set", "Bench"), ("find", "--seconds", "nan"),
+    ("dump", "--subscribers", "0"), ("hold", "-c", "0", "-k", "0"),
     ("latency", "--rows", "5", "--count", "6"), ("find", "--host", ""),
 ], ids=lambda arguments: "-".join(arguments) or "nothing")
 def test_a_wrong_command_line_is_a_usage_error(arguments):
@@ -277,5 +385,5 @@ def test_help_names_every_scenario():
     result = run("--help")
     assert result.returncode == 0
     for word in ("fill", "create", "acl", "delete", "find", "dump", "list", "latency", "cycle",
-                 "loopback", "fsync"):
+                 "resync", "hold", "loopback", "fsync", "memcpy"):
         assert f"\n  {word} " in result.stdout

@@ -117,7 +117,9 @@ void scenario_cycle(const struct options *options)
     }
     struct link_set set;
     link_set_open(&set, options, options->connections,
-                  (struct link_events){send_next, on_message, on_closed}, &cycle);
+                  (struct link_events){.on_ready = send_next, .on_message = on_message,
+                                       .on_closed = on_closed},
+                  &cycle);
     report_clock_start();
     uint64_t measured_ns = (uint64_t)(options->seconds * 1e9);
     cycle.count_ns = report_now_ns() + measured_ns / 10;

@@ -152,7 +152,7 @@ static int start_timer(double rate)
 static void write_at_pace(struct link_set *set, struct latency *latency)
 {
     int timer = start_timer(latency->options->rate);
-    link_set_watch(set, timer);
+    (void)link_set_watch(set, timer);
     while (latency->done < latency->count) {
         uint64_t ticks = 0;
         if (read(timer, &ticks, sizeof(ticks)) == (ssize_t)sizeof(ticks)) {

@@ -22,15 +22,47 @@ enum {
     EVENTS_PER_WAIT = 256,
     READ_BYTES = 1 << 13,
     READ_BYTES_MAX = 1 << 18,
+    SCRATCH_BYTES = 1 << 18,
+    /* Checked in one go when there is nothing to receive. */
+    CHECK_BYTES = 1 << 16,
+    /* So many connections with the large receive buffers that the kernel grows
+     * by itself would bring it to its limit for all sockets. */
+    CROWD = 32,
+    CROWD_RECEIVE_BYTES = 1 << 18,
 };
 
-static _Noreturn void lost(const struct link *link, int error)
+_Noreturn void link_lost(const struct link *link, enum link_state state, int error)
 {
     static const char *const phases[] = {"closed",   "connecting",      "waiting for the banner",
                                          "logging in", "under commands", "logging out"};
     report_failure(EX_UNAVAILABLE, "connection %zu to %s port %s, %s: %s", link->number,
-                   link->set->options->host, link->set->options->port, phases[link->state],
+                   link->set->options->host, link->set->options->port, phases[state],
                    error == 0 ? "closed by the server" : strerror(error));
+}
+
+static void close_link(struct link *link)
+{
+    struct link_set *set = link->set;
+    set->ready -= link->state == LINK_READY;
+    set->starting -= link->state < LINK_READY;
+    set->closed++;
+    close(link->fd);
+    link->fd = -1;
+    link->state = LINK_CLOSED;
+    link->in.start = link->in.end = 0;
+    link->out.start = link->out.end = 0;
+    link->shares = false;
+}
+
+/* The link is LINK_CLOSED when this returns. */
+static void lose(struct link *link, int error)
+{
+    enum link_state state = link->state;
+    if (link->set->events.on_lost == NULL) {
+        link_lost(link, state, error);
+    }
+    close_link(link);
+    link->set->events.on_lost(link, state, error);
 }
 
 void link_wrong(const struct link *link, const struct message *message, const char *wanted)
@@ -71,7 +103,7 @@ static void watch_writing(struct link *link, bool wanted)
     struct epoll_event event = {.events = wanted ? EPOLLIN | EPOLLOUT : EPOLLIN,
                                 .data.ptr = link};
     if (epoll_ctl(link->set->epoll, EPOLL_CTL_MOD, link->fd, &event) != 0) {
-        lost(link, errno);
+        report_failure(EX_OSERR, "epoll_ctl: %s", strerror(errno));
     }
     link->waits_to_write = wanted;
 }
@@ -87,24 +119,13 @@ void link_flush(struct link *link)
         if (sent < 0 && link->state == LINK_LOGOUT) {
             out->start = out->end;
         } else if (sent < 0) {
-            lost(link, errno);
+            lose(link, errno);
+            return;
         } else {
             out->start += (size_t)sent;
         }
     }
     watch_writing(link, out->start < out->end);
-}
-
-static void close_link(struct link *link)
-{
-    struct link_set *set = link->set;
-    set->ready -= link->state == LINK_READY;
-    set->closed++;
-    close(link->fd);
-    link->fd = -1;
-    link->state = LINK_CLOSED;
-    link->in.start = link->in.end = 0;
-    link->out.start = link->out.end = 0;
 }
 
 void link_start(struct link *link)
@@ -116,30 +137,42 @@ void link_start(struct link *link)
         report_failure(EX_OSERR, "connection %zu: socket: %s", link->number, strerror(errno));
     }
     setsockopt(link->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    if (set->count >= CROWD) {
+        int octets = CROWD_RECEIVE_BYTES;
+        setsockopt(link->fd, SOL_SOCKET, SO_RCVBUF, &octets, sizeof(octets));
+    }
     link->state = LINK_CONNECTING;
-    link->waits_to_write = true;
+    link->waits_to_write = false;
     link->received_octets = 0;
-    if (connect(link->fd, (const struct sockaddr *)&set->address, set->address_len) != 0 &&
-        errno != EINPROGRESS) {
-        lost(link, errno);
-    }
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT, .data.ptr = link};
-    if (epoll_ctl(set->epoll, EPOLL_CTL_ADD, link->fd, &event) != 0) {
-        lost(link, errno);
-    }
+    link->started_ns = report_now_ns();
     set->closed--;
     set->starting++;
+    if (connect(link->fd, (const struct sockaddr *)&set->address, set->address_len) != 0 &&
+        errno != EINPROGRESS) {
+        lose(link, errno);
+        return;
+    }
+    /* The server speaks first, and a failed connect() is readable too. */
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = link};
+    if (epoll_ctl(set->epoll, EPOLL_CTL_ADD, link->fd, &event) != 0) {
+        report_failure(EX_OSERR, "epoll_ctl: %s", strerror(errno));
+    }
 }
 
-static void connected(struct link *link)
+void link_share(struct link *link)
 {
-    int error = 0;
-    socklen_t len = sizeof(error);
-    if (getsockopt(link->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error != 0) {
-        lost(link, error);
+    if (link->in.start < link->in.end) {
+        report_failure(EX_PROTOCOL, "connection %zu: the server said something unasked: %.*s",
+                       link->number, 100, link->in.data + link->in.start);
     }
-    link->state = LINK_BANNER;
-    watch_writing(link, false);
+    if (link->set->scratch == NULL) {
+        link->set->scratch = malloc(SCRATCH_BYTES);
+        if (link->set->scratch == NULL) {
+            report_failure(EX_OSERR, "no memory to receive");
+        }
+    }
+    link->shares = true;
+    link->at = 0;
 }
 
 void link_logout(struct link *link)
@@ -166,6 +199,10 @@ static bool take_banner(struct link *link)
     *end = '\0';
     in->start = (size_t)(end + 1 - in->data);
     if (strncmp(line, "* BYE", 5) == 0) {
+        if (link->set->events.on_lost != NULL) {
+            lose(link, 0);
+            return false;
+        }
         report_failure(EX_UNAVAILABLE, "connection %zu: the server refuses: %s", link->number,
                        line);
     }
@@ -179,6 +216,12 @@ static bool take_banner(struct link *link)
         link->state = LINK_AUTH;
     }
     return true;
+}
+
+static _Noreturn void not_a_message(const struct link *link, const char *data, size_t len)
+{
+    report_failure(EX_PROTOCOL, "connection %zu: not a MUPDATE message: %.*s", link->number,
+                   (int)(len < 100 ? len : 100), data);
 }
 
 static void take_message(struct link *link, const struct message *message)
@@ -239,43 +282,109 @@ static void take_input(struct link *link)
             break;
         }
         if (result == MESSAGE_BAD) {
-            size_t len = in->end - in->start;
-            report_failure(EX_PROTOCOL, "connection %zu: not a MUPDATE message: %.*s",
-                           link->number, (int)(len < 100 ? len : 100), in->data + in->start);
+            not_a_message(link, in->data + in->start, in->end - in->start);
         }
         in->start += message.octets;
         take_message(link, &message);
     }
 }
 
+/* What the transcript has not been checked for yet, up to about len octets. */
+static void check_transcript(struct link_set *set, size_t len)
+{
+    struct transcript *transcript = &set->transcript;
+    struct link *author = &set->links[set->author];
+    size_t end = transcript->parsed + len;
+    struct message message;
+    enum message_result result = MESSAGE_WHOLE;
+    while (transcript->parsed < end &&
+           (result = transcript_next(transcript, &message)) == MESSAGE_WHOLE) {
+        set->events.on_message(author, &message);
+    }
+    if (result == MESSAGE_BAD) {
+        not_a_message(author, transcript->data + transcript->parsed,
+                      transcript->end - transcript->parsed);
+    }
+}
+
+/* The link goes on alone: it parses all that it was sent since link_share(). */
+static void leave_transcript(struct link *link, const char *data, size_t len)
+{
+    const char *said = link->set->transcript.data;
+    size_t at = 0;
+    struct message message;
+    link->shares = false;
+    link->set->events.on_own(link);
+    while (message_parse(said + at, link->at - at, &message) == MESSAGE_WHOLE) {
+        at += message.octets;
+        link->set->events.on_message(link, &message);
+    }
+    buffer_reserve(&link->in, link->at - at + len);
+    buffer_put(&link->in, said + at, link->at - at);
+    buffer_put(&link->in, data, len);
+    take_input(link);
+}
+
+static void take_shared(struct link *link, const char *data, size_t len)
+{
+    struct link_set *set = link->set;
+    size_t end = set->transcript.end;
+    if (!transcript_take(&set->transcript, &link->at, data, len)) {
+        leave_transcript(link, data, len);
+        return;
+    }
+    if (set->transcript.end > end) {
+        set->author = link->number;
+        if (!set->checks_later) {
+            check_transcript(set, set->transcript.end);
+        }
+    }
+    set->events.on_advance(link);
+}
+
 static void link_readable(struct link *link)
 {
+    struct link_set *set = link->set;
     struct buffer *in = &link->in;
-    buffer_reserve(in, READ_BYTES);
-    size_t space = in->size - in->end;
-    ssize_t received = recv(link->fd, in->data + in->end, space, 0);
+    bool shares = link->shares && link->state == LINK_READY;
+    char *to = set->scratch;
+    size_t space = SCRATCH_BYTES;
+    if (!shares) {
+        buffer_reserve(in, READ_BYTES);
+        to = in->data + in->end;
+        space = in->size - in->end;
+    }
+    ssize_t received = recv(link->fd, to, space, 0);
     if (received < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
     }
     if (received <= 0) {
         if (link->state != LINK_LOGOUT) {
-            lost(link, received < 0 ? errno : 0);
+            lose(link, received < 0 ? errno : 0);
+            return;
         }
         close_link(link);
-        if (link->set->events.on_closed != NULL) {
-            link->set->events.on_closed(link);
+        if (set->events.on_closed != NULL) {
+            set->events.on_closed(link);
         }
         return;
     }
-    link->set->now_ns = report_now_ns();
-    in->end += (size_t)received;
+    set->now_ns = set->heard_ns = link->heard_ns = report_now_ns();
     link->received_octets += (size_t)received;
-    take_input(link);
-    /* A buffer that a read fills shows a dump: read that in larger pieces. */
-    if ((size_t)received == space && in->size < READ_BYTES_MAX) {
-        buffer_reserve(in, in->size);
+    if (link->state == LINK_CONNECTING) {
+        link->state = LINK_BANNER;
     }
-    if (link->state != LINK_CLOSED && link->state != LINK_CONNECTING) {
+    if (shares) {
+        take_shared(link, to, (size_t)received);
+    } else {
+        in->end += (size_t)received;
+        take_input(link);
+        /* A buffer that a read fills shows a dump: read that in larger pieces. */
+        if ((size_t)received == space && in->size < READ_BYTES_MAX) {
+            buffer_reserve(in, in->size);
+        }
+    }
+    if (link->state != LINK_CLOSED) {
         link_flush(link);
     }
 }
@@ -284,27 +393,38 @@ void link_set_wait(struct link_set *set, int timeout_ms)
 {
     struct epoll_event events[EVENTS_PER_WAIT];
     int limit_ms = (int)(set->options->timeout * 1000);
-    int count = epoll_wait(set->epoll, events, EVENTS_PER_WAIT,
-                           timeout_ms < 0 || timeout_ms > limit_ms ? limit_ms : timeout_ms);
+    bool behind = transcript_behind(&set->transcript);
+    if (timeout_ms < 0 || timeout_ms > limit_ms) {
+        timeout_ms = limit_ms;
+    }
+    int count = epoll_wait(set->epoll, events, EVENTS_PER_WAIT, behind ? 0 : timeout_ms);
     if (count < 0 && errno != EINTR) {
         report_failure(EX_OSERR, "epoll_wait: %s", strerror(errno));
     }
     set->now_ns = report_now_ns();
+    set->watched = false;
+    if (count == 0 && behind) {
+        report_spare_begin();
+        check_transcript(set, CHECK_BYTES);
+        report_spare_end();
+        set->heard_ns = report_now_ns();
+        return;
+    }
     if (set->nothing_due) {
         set->heard_ns = set->now_ns;
     }
     for (int i = 0; i < count; i++) {
         struct link *link = events[i].data.ptr;
         if (link == NULL) {
+            set->watched = true;
             continue;
         }
-        set->heard_ns = set->now_ns;
-        if (link->state == LINK_CONNECTING) {
-            connected(link);
-        } else if ((events[i].events & EPOLLOUT) != 0) {
+        if ((events[i].events & EPOLLOUT) != 0) {
+            set->heard_ns = set->now_ns;
             link_flush(link);
         }
-        if ((events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
+        if ((events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 &&
+            link->state != LINK_CLOSED) {
             link_readable(link);
         }
     }
@@ -326,12 +446,21 @@ void link_set_connect(struct link_set *set)
     }
 }
 
-void link_set_watch(struct link_set *set, int fd)
+bool link_set_watched(const struct link_set *set)
+{
+    return set->watched;
+}
+
+bool link_set_watch(struct link_set *set, int fd)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
-    if (epoll_ctl(set->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
+    if (epoll_ctl(set->epoll, EPOLL_CTL_ADD, fd, &event) == 0) {
+        return true;
+    }
+    if (errno != EPERM) {
         report_failure(EX_OSERR, "epoll_ctl: %s", strerror(errno));
     }
+    return false;
 }
 
 /* AUTHENTICATE "PLAIN" with its initial response: NUL user NUL password. */
@@ -388,14 +517,36 @@ void link_set_open(struct link_set *set, const struct options *options, size_t c
     }
 }
 
+/* From now on the link parses. False if it is in the middle of an answer. */
+static bool unshare(struct link *link)
+{
+    const struct transcript *transcript = &link->set->transcript;
+    if (!link->shares) {
+        return true;
+    }
+    link->shares = false;
+    if (link->at < transcript->parsed) {
+        return false;
+    }
+    buffer_reserve(&link->in, link->at - transcript->parsed + 1);
+    buffer_put(&link->in, transcript->data + transcript->parsed, link->at - transcript->parsed);
+    return true;
+}
+
 void link_set_close(struct link_set *set)
 {
+    while (transcript_behind(&set->transcript)) {
+        check_transcript(set, CHECK_BYTES);
+    }
     set->events.on_closed = NULL;
+    set->events.on_lost = NULL;
     set->heard_ns = report_now_ns();
     for (size_t i = 0; i < set->count; i++) {
-        if (set->links[i].state == LINK_READY) {
+        if (set->links[i].state == LINK_READY && unshare(&set->links[i])) {
             link_logout(&set->links[i]);
             link_flush(&set->links[i]);
+        } else if (set->links[i].state != LINK_CLOSED) {
+            close_link(&set->links[i]);
         }
     }
     while (set->closed < set->count) {
@@ -407,5 +558,7 @@ void link_set_close(struct link_set *set)
     }
     free(set->links);
     free(set->auth);
+    free(set->scratch);
+    transcript_close(&set->transcript);
     close(set->epoll);
 }

@@ -14,10 +14,11 @@
 #include "buffer.h"
 #include "message.h"
 #include "options.h"
+#include "transcript.h"
 
 enum link_state {
     LINK_CLOSED,
-    LINK_CONNECTING, /* the TCP connection is being made */
+    LINK_CONNECTING, /* the TCP connection is being made, or nothing has come yet */
     LINK_BANNER,     /* waiting for "* OK" */
     LINK_AUTH,       /* waiting for the answer to AUTHENTICATE */
     LINK_READY,      /* messages go to on_message */
@@ -34,14 +35,36 @@ struct link {
     bool waits_to_write;
     struct buffer in;
     struct buffer out;
+    bool shares; /* what it gets belongs to the transcript */
+    size_t at;   /* in the transcript */
+    uint64_t started_ns;
+    uint64_t heard_ns; /* when the last octets came */
     uint64_t received_octets; /* since the connection was made */
 };
 
-/* Called from link_set_wait(); messages are views, valid during the call. */
+/*
+ * Called from link_set_wait(); messages are views, valid during the call. A
+ * message of the transcript comes once, as one of the link that brought it and
+ * with link->shares set; it ends at transcript.parsed.
+ */
 struct link_events {
     void (*on_ready)(struct link *link); /* authenticated; may be NULL */
     void (*on_message)(struct link *link, const struct message *message);
     void (*on_closed)(struct link *link); /* after link_logout(); may be NULL */
+    /* link->at has moved on; may be NULL without link_share() */
+    void (*on_advance)(struct link *link);
+    /*
+     * The link was sent something else than the transcript and is on its own
+     * now: all that it ever got since link_share() comes again as messages. May be
+     * NULL without link_share().
+     */
+    void (*on_own)(struct link *link);
+    /*
+     * The connection was not made, or broke, when it was in that state; it is
+     * LINK_CLOSED now. NULL: that ends the process. error may be 0: closed by the
+     * server. link_lost() gives up after all.
+     */
+    void (*on_lost)(struct link *link, enum link_state state, int error);
 };
 
 struct link_set {
@@ -56,9 +79,14 @@ struct link_set {
     int epoll;
     uint64_t now_ns; /* when the octets being handled were received */
     uint64_t heard_ns; /* the last sign of life of the server */
+    bool watched; /* see link_set_watched() */
     bool nothing_due;  /* set by the scenario: silence is no fault now */
     struct sockaddr_storage address;
     socklen_t address_len;
+    struct transcript transcript;
+    size_t author; /* number of the link that extended it last */
+    bool checks_later; /* set by the scenario: parse it when there is nothing to receive */
+    char *scratch; /* where links that share receive */
     char *auth; /* the AUTHENTICATE command */
     size_t auth_len;
 };
@@ -82,11 +110,26 @@ void link_set_connect(struct link_set *set);
  */
 void link_set_wait(struct link_set *set, int timeout_ms);
 
-/* Let another file descriptor end the wait as well; it is only looked at. */
-void link_set_watch(struct link_set *set, int fd);
+/*
+ * Let another file descriptor end the wait as well; it is only looked at. False
+ * if it is one that is always readable, such as a file.
+ */
+bool link_set_watch(struct link_set *set, int fd);
 
-/* Start to connect a LINK_CLOSED link; on_ready follows. */
+/* Whether it was readable in the last link_set_wait(). */
+bool link_set_watched(const struct link_set *set);
+
+/*
+ * Start to connect a LINK_CLOSED link; on_ready follows. If it is LINK_CLOSED
+ * still, then on_lost was told why.
+ */
 void link_start(struct link *link);
+
+/*
+ * Let what comes from now on belong to the transcript. All links that share must
+ * ask the same with the same tag; nothing may be under way to them.
+ */
+void link_share(struct link *link);
 
 /* Send LOGOUT. The link is closed when the answer is there; on_closed follows. */
 void link_logout(struct link *link);
@@ -100,6 +143,9 @@ void link_command(struct link *link, uint64_t tag, const char *word, size_t coun
 
 /* Send what is queued, as far as the socket takes it; the rest goes by itself. */
 void link_flush(struct link *link);
+
+/* End the process: the connection is lost. */
+_Noreturn void link_lost(const struct link *link, enum link_state state, int error);
 
 /* End the process: this message is not what the server had to say here. */
 _Noreturn void link_wrong(const struct link *link, const struct message *message,

@@ -24,7 +24,9 @@
 enum {
     /* About the size of a FIND and of its answer. */
     PING_BYTES = 48,
-    BLOCK_BYTES = 1 << 18,
+    BLOCK_BYTES = 1 << 16,
+    /* More than the caches hold. */
+    COPY_BYTES = 1 << 26,
     /* About the size of a change record in a log. */
     RECORD_BYTES = 512,
 };
@@ -166,4 +168,33 @@ void scenario_fsync(const struct options *options)
     report_figure("seconds", options->seconds);
     report_figure("ops_per_s", (double)times.samples * 1e9 / (double)(now_ns - start_ns));
     report_times("", &times);
+}
+
+void scenario_memcpy(const struct options *options)
+{
+    char *from = malloc(COPY_BYTES);
+    char *to = malloc(COPY_BYTES);
+    if (from == NULL || to == NULL) {
+        report_failure(EX_OSERR, "no memory to copy");
+    }
+    /* Memory that was never written is not there yet. */
+    memset(from, 'x', COPY_BYTES);
+    memset(to, 'y', COPY_BYTES);
+    uint64_t start_ns = report_now_ns();
+    uint64_t now_ns = start_ns;
+    double octets = 0;
+    while ((double)(now_ns - start_ns) / 1e9 < options->seconds) {
+        /* Another block each time, or a compiler could copy once. */
+        from[0]++;
+        memcpy(to, from, COPY_BYTES);
+        octets += COPY_BYTES;
+        now_ns = report_now_ns();
+    }
+    if (memcmp(to, from, COPY_BYTES) != 0) {
+        report_failure(EX_SOFTWARE, "a copy differs");
+    }
+    report_figure("seconds", options->seconds);
+    report_figure("bytes_per_s", octets * 1e9 / (double)(now_ns - start_ns));
+    free(from);
+    free(to);
 }

@@ -26,9 +26,12 @@ static const char usage_text[] =
     "  list      LIST by all subscribers at once\n"
     "  latency   from the writer's OK to the row at each subscriber\n"
     "  cycle     connect, authenticate, two commands, log out\n"
+    "  resync    UPDATE by all subscribers as soon as the server is back\n"
+    "  hold      connections and subscribers that stay until standard input ends\n"
     "scenarios of the machine itself:\n"
     "  loopback  round trips and octets between two processes\n"
     "  fsync     append and fdatasync in a directory\n"
+    "  memcpy    octets copied within memory\n"
     "\n"
     "  -h, --host HOST[:PORT]    the server (127.0.0.1:3905)\n"
     "  -u, --user USER           whom to authenticate as (PLAIN)\n"
@@ -41,7 +44,7 @@ static const char usage_text[] =
     "  -r, --rows N              rows of the set that the server has (100000)\n"
     "      --set NAME            which set of rows (bench)\n"
     "      --first N             first row to make or to delete (0)\n"
-    "  -k, --subscribers N       subscribers of dump, list and latency (1)\n"
+    "  -k, --subscribers N       subscribers that send UPDATE or LIST (1)\n"
     "      --rate N              changes per second of latency (100)\n"
     "      --location PREFIX     what list asks for (everything)\n"
     "      --changes             cycle makes rows instead of looking them up\n"
@@ -165,12 +168,12 @@ static void set_option(struct options *options, int option, const char *value)
     switch (option) {
     case 'h': set_host(options, value); break;
     case 'u': options->user = value; break;
-    case 'c': options->connections = whole("connections", value, 1, 100000); break;
+    case 'c': options->connections = whole("connections", value, 0, 100000); break;
     case 'd': options->depth = whole("depth", value, 1, 65536); break;
     case 's': options->seconds = fraction("seconds", value, 0.05, 86400); break;
     case 'n': options->count = whole("count", value, 1, ROW_NUMBER_MAX); break;
     case 'r': options->rows = whole("rows", value, 1, ROW_NUMBER_MAX); break;
-    case 'k': options->subscribers = whole("subscribers", value, 1, 100000); break;
+    case 'k': options->subscribers = whole("subscribers", value, 0, 100000); break;
     case 'j': options->json = true; break;
     case OPTION_PASSWORD_FILE: read_password(options, value); break;
     case OPTION_SELF: options->self = true; break;
@@ -195,6 +198,16 @@ static void set_option(struct options *options, int option, const char *value)
     }
 }
 
+/* Only hold is content with one kind of connections. */
+static void check_numbers(const struct options *options)
+{
+    bool holds = strcmp(options->scenario, "hold") == 0;
+    if (holds ? options->connections + options->subscribers == 0
+              : options->connections == 0 || options->subscribers == 0) {
+        report_failure(EX_USAGE, "--connections and --subscribers must not be 0");
+    }
+}
+
 void options_read(struct options *options, int argc, char **argv)
 {
     *options = (struct options){
@@ -211,4 +224,5 @@ void options_read(struct options *options, int argc, char **argv)
         set_option(options, '?', NULL);
     }
     options->scenario = argv[optind];
+    check_numbers(options);
 }

@@ -6,7 +6,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sysexits.h>
 #include <time.h>
 
@@ -17,6 +16,7 @@ static struct {
     bool json;
     uint64_t started_ns;
     double started_cpu;
+    double spare_cpu;
     size_t count;
     struct {
         char key[KEY_BYTES];
@@ -59,22 +59,33 @@ void report_times(const char *prefix, const struct histogram *histogram)
 
 static double cpu_seconds(void)
 {
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
 }
 
 void report_clock_start(void)
 {
     report.started_ns = report_now_ns();
     report.started_cpu = cpu_seconds();
+    report.spare_cpu = 0;
+}
+
+void report_spare_begin(void)
+{
+    report.spare_cpu -= cpu_seconds();
+}
+
+void report_spare_end(void)
+{
+    report.spare_cpu += cpu_seconds();
 }
 
 void report_own_cpu(void)
 {
     double elapsed = (double)(report_now_ns() - report.started_ns) / 1e9;
-    report_figure("generator_cpu_share", (cpu_seconds() - report.started_cpu) / elapsed);
+    double share = (cpu_seconds() - report.started_cpu - report.spare_cpu) / elapsed;
+    report_figure("generator_cpu_share", share > 0 ? share : 0);
 }
 
 /* Whole numbers as such, small ones with what is left of their precision. */
@@ -133,13 +144,24 @@ static void print_all(const char *error)
     }
 }
 
-void report_print(void)
+static void flush_output(void)
 {
-    print_all(NULL);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         perror("mupdate-bench: standard output");
         exit(EX_IOERR);
     }
+}
+
+void report_line(const char *line)
+{
+    puts(line);
+    flush_output();
+}
+
+void report_print(void)
+{
+    print_all(NULL);
+    flush_output();
 }
 
 void report_failure(int exit_code, const char *format, ...)

@@ -21,6 +21,9 @@ void report_figure(const char *key, double value);
 /* Add p50_us, p99_us and max_us, each name with prefix in front. */
 void report_times(const char *prefix, const struct histogram *histogram);
 
+/* Print a line at once, for a program that waits for it. */
+void report_line(const char *line);
+
 /* The measured time begins: what report_own_cpu() refers to. */
 void report_clock_start(void);
 
@@ -29,6 +32,13 @@ void report_clock_start(void);
  * it may have been the limit itself.
  */
 void report_own_cpu(void);
+
+/*
+ * What is computed between these two is done while there is nothing else to do,
+ * and does not count in report_own_cpu().
+ */
+void report_spare_begin(void);
+void report_spare_end(void);
 
 /* Print everything, with errors 0. */
 void report_print(void);

@@ -20,6 +20,12 @@ void scenario_find(const struct options *options);
 void scenario_dump(const struct options *options);
 void scenario_list(const struct options *options);
 
+/* resync.c */
+void scenario_resync(const struct options *options);
+
+/* hold.c */
+void scenario_hold(const struct options *options);
+
 /* latency.c */
 void scenario_latency(const struct options *options);
 
@@ -29,6 +35,7 @@ void scenario_cycle(const struct options *options);
 /* machine.c: what the machine itself can do. */
 void scenario_loopback(const struct options *options);
 void scenario_fsync(const struct options *options);
+void scenario_memcpy(const struct options *options);
 
 /* A mark for ACLs that no other run has used; its lower 32 bits are 0. */
 uint64_t scenario_mark(void);
