@@ -204,7 +204,8 @@ def test_held_connections_stand_until_the_standard_input_ends():
         filled(server)
         with started("hold", "--rows", 50, "-c", 3, "-k", 2, port=server.port) as process:
             assert process.stdout.readline() == "ready\n"
-            assert len(server.streams) == 2 and process.poll() is None
+            with server.lock:
+                assert len(server.streams) == 2 and process.poll() is None
             assert b"Q01 LOGOUT\r\n" not in server.heard
             output, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors
@@ -264,6 +265,24 @@ def no_row(words, honest):
     return liar.done(words[0]) if words[1] == b"FIND" else honest
 
 
+def test_each_subscriber_is_asked_for_each_change_whoever_comes_first():
+    with liar.Liar() as server:
+        filled(server)
+        got = figures(run("latency", "--rows", 50, "--count", 40, "--rate", 400, "-k", 5,
+                          port=server.port))
+    assert got["changes"] == 40
+    assert got["achieved_per_s"] > 0 and got["rows_per_s"] > got["achieved_per_s"]
+
+
+def test_a_subscriber_with_a_stream_of_its_own_is_measured_as_well():
+    with liar.Liar() as server:
+        filled(server)
+        server.lie = only_once(another_order)
+        got = figures(run("latency", "--rows", 50, "--count", 20, "--rate", 400, "-k", 3,
+                          port=server.port))
+    assert got["changes"] == 20
+
+
 LIES = {
     "find_another_name": ("find", replace(b"FIND", b"user.bench", b"user.other")),
     "find_another_location": ("find", replace(b"FIND", b"!default", b"!damaged")),
@@ -286,6 +305,7 @@ LIES = {
     "stream_another_location": ("latency", replace(b"STREAM", b"!default", b"!damaged")),
     "stream_another_row": ("latency", replace(b"STREAM", b"{18+}\r\nuser.bench0000000",
                                               b"{18+}\r\nuser.bench0100000")),
+    "stream_to_one_another_acl": ("latency", only_once(replace(b"STREAM", b"lrswip", b"lrswit"))),
     "stream_silent": ("latency", instead(b"STREAM", b"")),
     "cycle_no_row": ("cycle", no_row),
 }

@@ -15,8 +15,7 @@
 #include "link.h"
 #include "report.h"
 #include "scenario.h"
-
-enum { UPDATE_TAG = 1 };
+#include "table.h"
 
 /* Change number i writes row first + i; its command has the tag i. */
 struct change {
@@ -24,17 +23,28 @@ struct change {
     uint64_t done_ns; /* 0: no OK yet */
 };
 
+/* A change in the transcript of the subscribers' streams. */
+struct passage {
+    size_t end; /* where it ends */
+    uint64_t change;
+};
+
 struct latency {
     const struct options *options;
+    struct table table;
     uint64_t mark;
     uint64_t count;  /* changes to make */
     uint64_t sent;
     uint64_t done;
     uint64_t arrivals;
-    size_t streaming; /* subscribers whose dump is over */
     uint64_t early; /* arrivals before the OK */
+    uint64_t last_ns; /* the last arrival */
     struct change *changes;
-    uint8_t *arrived; /* a bit for each change and subscriber */
+    struct passage *passages;
+    uint64_t passed;   /* passages that are filled */
+    uint64_t *next;    /* the first passage that a subscriber has not come to */
+    uint8_t *arrived;  /* a bit for each subscriber and change */
+    size_t arrived_size; /* octets of one subscriber's */
     struct histogram from_ok;
     struct histogram from_command;
     struct histogram writer;
@@ -55,13 +65,21 @@ static void writer_message(struct link *link, const struct message *message)
 }
 
 /* A server may well send a row to others before it answers the writer. */
-static void count_arrival(struct latency *latency, const struct change *change, uint64_t now_ns)
+static void count_arrival(struct latency *latency, const struct link *link, uint64_t number)
 {
+    uint8_t *arrived = latency->arrived + (link->number - 1) * latency->arrived_size;
+    uint8_t bit = (uint8_t)(1U << number % 8);
+    if ((arrived[number / 8] & bit) != 0) {
+        return;
+    }
+    arrived[number / 8] |= bit;
+    const struct change *change = &latency->changes[number];
     bool early = change->done_ns == 0;
     latency->arrivals++;
     latency->early += early;
-    histogram_add(&latency->from_ok, early ? 0 : now_ns - change->done_ns);
-    histogram_add(&latency->from_command, now_ns - change->sent_ns);
+    latency->last_ns = link->heard_ns;
+    histogram_add(&latency->from_ok, early ? 0 : link->heard_ns - change->done_ns);
+    histogram_add(&latency->from_command, link->heard_ns - change->sent_ns);
 }
 
 static void take_change(struct link *link, const struct message *message)
@@ -70,6 +88,10 @@ static void take_change(struct link *link, const struct message *message)
     const struct options *options = latency->options;
     uint64_t number;
     uint64_t mark;
+    uint64_t tag;
+    if (!message_tag_number(message->tag, &tag) || tag != TABLE_TAG) {
+        link_wrong(link, message, "the tag of the stream");
+    }
     if (!message_text_is(message->word, "MAILBOX") || message->count != 3 ||
         !row_number(&options->set, message->arguments[0], &number)) {
         return; /* someone else's row */
@@ -78,37 +100,45 @@ static void take_change(struct link *link, const struct message *message)
         !row_acl_is(&options->set, number, message->arguments[2], &mark)) {
         link_wrong(link, message, "the row as it was stored");
     }
-    uint64_t number_of_change = mark - latency->mark - 1;
-    if (mark <= latency->mark || number_of_change >= latency->sent) {
+    uint64_t change = mark - latency->mark - 1;
+    if (mark <= latency->mark || change >= latency->sent) {
         return; /* an earlier run's change, sent again */
     }
-    if (number != options->first + number_of_change) {
+    if (number != options->first + change) {
         link_wrong(link, message, "the change under its own name");
     }
-    uint64_t place = number_of_change * options->subscribers + link->number - 1;
-    uint8_t bit = (uint8_t)(1U << place % 8);
-    if ((latency->arrived[place / 8] & bit) == 0) {
-        latency->arrived[place / 8] |= bit;
-        count_arrival(latency, &latency->changes[number_of_change], link->set->now_ns);
+    if (!link->shares) {
+        count_arrival(latency, link, change);
+    } else if (latency->passed < latency->count) {
+        latency->passages[latency->passed++] =
+            (struct passage){link->set->transcript.parsed, change};
     }
 }
 
 static void on_message(struct link *link, const struct message *message)
 {
     struct latency *latency = link->set->context;
-    uint64_t tag;
     if (link->number == 0) {
         writer_message(link, message);
-        return;
-    }
-    if (!message_tag_number(message->tag, &tag) || tag != UPDATE_TAG) {
-        link_wrong(link, message, "the tag of the stream");
-    }
-    if (message_text_is(message->word, "OK")) {
-        latency->streaming++;
-    } else {
+    } else if (!table_message(&latency->table, link, message)) {
         take_change(link, message);
     }
+}
+
+static void on_advance(struct link *link)
+{
+    struct latency *latency = link->set->context;
+    uint64_t *next = &latency->next[link->number];
+    table_advance(&latency->table, link);
+    while (*next < latency->passed && latency->passages[*next].end <= link->at) {
+        count_arrival(latency, link, latency->passages[(*next)++].change);
+    }
+}
+
+static void on_own(struct link *link)
+{
+    struct latency *latency = link->set->context;
+    table_own(&latency->table, link);
 }
 
 static void send_change(struct link *writer, struct latency *latency)
@@ -126,13 +156,13 @@ static void send_change(struct link *writer, struct latency *latency)
     link_command(writer, latency->sent++, "ACTIVATE", 3, arguments);
 }
 
-static void start_streams(struct link_set *set, const struct latency *latency)
+static void start_streams(struct link_set *set, struct latency *latency)
 {
     for (size_t i = 1; i < set->count; i++) {
-        link_command(&set->links[i], UPDATE_TAG, "UPDATE", 0, NULL);
+        table_ask(&latency->table, &set->links[i], "UPDATE");
         link_flush(&set->links[i]);
     }
-    while (latency->streaming < latency->options->subscribers) {
+    while (latency->table.done < latency->options->subscribers) {
         link_set_wait(set, -1);
     }
 }
@@ -184,6 +214,12 @@ static void report_latency(const struct latency *latency)
     report_figure("subscribers", (double)latency->options->subscribers);
     report_figure("rate_per_s", latency->options->rate);
     report_figure("changes", (double)latency->count);
+    const struct change *changes = latency->changes;
+    uint64_t last_ns = changes[latency->count - 1].done_ns;
+    report_figure("achieved_per_s",
+                  (double)latency->count * 1e9 / (double)(last_ns - changes[0].sent_ns));
+    report_figure("rows_per_s", (double)latency->arrivals * 1e9 /
+                                    (double)(latency->last_ns - changes[0].sent_ns));
     report_times("", &latency->from_ok);
     report_times("from_command_", &latency->from_command);
     report_times("writer_", &latency->writer);
@@ -203,19 +239,29 @@ void scenario_latency(const struct options *options)
                        (unsigned long long)latency.count);
     }
     latency.changes = calloc(latency.count, sizeof(*latency.changes));
-    latency.arrived = calloc(latency.count, options->subscribers / 8 + 1);
-    if (latency.changes == NULL || latency.arrived == NULL) {
+    latency.passages = calloc(latency.count, sizeof(*latency.passages));
+    latency.next = calloc(options->subscribers + 1, sizeof(*latency.next));
+    latency.arrived_size = latency.count / 8 + 1;
+    latency.arrived = calloc(options->subscribers, latency.arrived_size);
+    if (latency.changes == NULL || latency.passages == NULL || latency.next == NULL ||
+        latency.arrived == NULL) {
         report_failure(EX_OSERR, "no memory for %llu changes", (unsigned long long)latency.count);
     }
     struct link_set set;
     link_set_open(&set, options, options->subscribers + 1,
-                  (struct link_events){.on_message = on_message}, &latency);
+                  (struct link_events){
+                      .on_message = on_message, .on_advance = on_advance, .on_own = on_own},
+                  &latency);
+    table_open(&latency.table, options, set.count, NULL);
     link_set_connect(&set);
     start_streams(&set, &latency);
     report_clock_start();
     write_at_pace(&set, &latency);
     report_latency(&latency);
     link_set_close(&set);
+    table_close(&latency.table);
+    free(latency.next);
+    free(latency.passages);
     free(latency.changes);
     free(latency.arrived);
 }
