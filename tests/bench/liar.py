@@ -112,10 +112,13 @@ class Liar:
         said = b""
         if verb == b"ACTIVATE":
             self.rows[arguments[0]] = (arguments[1], arguments[2])
-            change = self.lie([b"X1", b"STREAM"], row(b"X1", *arguments, form=self.form))
             for stream in self.streams:
                 if stream is not link:
-                    stream.sendall(change)
+                    change = row(b"X1", *arguments, form=self.form)
+                    try:
+                        stream.sendall(self.lie([b"X1", b"STREAM"], change))
+                    except OSError:
+                        pass  # a subscriber that has gone
         elif verb == b"FIND" and arguments[0] in self.rows:
             said = row(tag, arguments[0], *self.rows[arguments[0]], form=self.form)
         elif verb in (b"LIST", b"UPDATE"):

@@ -59,13 +59,16 @@ def filled(server, rows=50):
     ("cycle", "-c", 3),
     ("cycle", "-c", 3, "--changes"),
     ("resync", "-k", 40, "--rows", 5000),
+    ("acl", "-c", 512, "-d", 16, "--rows", 1000),
+    ("mixed", "-c", 3, "-d", 4, "-k", 5, "--rows", 1000),
 ], ids=lambda arguments: "-".join(map(str, arguments)))
 def test_every_scenario_ends_well_against_the_built_in_server(arguments):
     got = figures(run("--self", *arguments), said=["waiting"] * (arguments[0] == "resync"))
     assert got["scenario"] == arguments[0]
     assert got["errors"] == 0
     assert got.get("ops_per_s", got.get("rows_per_s", got.get("changes"))) > 0
-    assert got["p50_us"] <= got["p99_us"] <= got["max_us"]
+    prefix = "change_" * (arguments[0] == "mixed")
+    assert got[prefix + "p50_us"] <= got[prefix + "p99_us"] <= got[prefix + "max_us"]
 
 
 def test_the_machine_scenarios_need_no_server(tmp_path):
@@ -283,6 +286,74 @@ def test_a_subscriber_with_a_stream_of_its_own_is_measured_as_well():
     assert got["changes"] == 20
 
 
+@pytest.mark.parametrize("scenario", ["latency", "mixed"])
+def test_a_wrong_stream_to_one_of_many_subscribers_is_found(scenario):
+    with liar.Liar() as server:
+        filled(server)
+        server.lie = only_once(replace(b"STREAM", b"lrswip", b"lrswit"))
+        result = run(scenario, "--rows", 50, "--count", 20, "-k", 3, port=server.port)
+    assert result.returncode == EX_PROTOCOL, result.stdout
+
+
+def test_mixed_changes_as_many_rows_as_asked_and_looks_the_others_up():
+    with liar.Liar() as server:
+        filled(server)
+        got = figures(run("mixed", "--rows", 50, "--count", 400, "--writes", 25, "-c", 3, "-d", 4,
+                          "-k", 2, port=server.port))
+        changes = sum(b"ACTIVATE" in command for command in server.heard)
+        finds = sum(b"FIND" in command for command in server.heard)
+    assert finds + changes == 401  # the last change is for the subscribers
+    assert 50 < changes < 150
+    for key in ("ops_per_s", "finds_per_s", "changes_per_s", "find_p50_us", "find_p99_us",
+                "change_p50_us", "change_p99_us", "rows_per_s"):
+        assert got[key] > 0, key
+    assert got["subscribers"] == 2
+
+
+def test_a_subscriber_that_is_not_sent_the_last_change_fails_the_run():
+    with liar.Liar() as server:
+        filled(server)
+        server.lie = only_once(instead(b"STREAM", b""))
+        result = run("mixed", "--rows", 50, "--count", 1, "--writes", 1, "--timeout", 1,
+                     port=server.port)
+    assert result.returncode == EX_PROTOCOL, result.stdout
+    assert "not sent the last change" in result.stderr
+
+
+@pytest.mark.parametrize("kind", ["dump", "slow", "stuck"])
+@pytest.mark.parametrize("scenario", ["create", "acl", "find"])
+def test_commands_are_measured_alone_and_beside_subscribers(scenario, kind):
+    with liar.Liar() as server:
+        filled(server)
+        got = figures(run(scenario, "--rows", 50, "--beside", kind, "-k", 3,
+                          *["--set", "other"] * (scenario == "create"), port=server.port))
+        updates = sum(b"UPDATE" in command for command in server.heard)
+    for key in ("quiet_p50_us", "quiet_p99_us", "beside_p50_us", "beside_p99_us"):
+        assert got[key] > 0, key
+    assert got["p99_us"] == got["beside_p99_us"]
+    assert updates > 3 if kind == "dump" else updates == 3
+    assert got["beside_dumps"] <= updates
+
+
+def test_a_wrong_dump_beside_ends_the_run():
+    with liar.Liar() as server:
+        filled(server)
+        server.lie = only_once(twice_the_row)
+        result = run("acl", "--rows", 50, "--beside", "dump", "-k", 3, port=server.port)
+    assert result.returncode == EX_PROTOCOL, result.stdout
+    assert json.loads(result.stdout)["errors"] == 1
+    assert "each row of the set once" in result.stderr
+
+
+def test_a_slow_subscriber_that_is_closed_is_counted_and_comes_back():
+    with liar.Liar() as server:
+        filled(server)
+        server.lie = instead(b"UPDATE", None)
+        got = figures(run("find", "--rows", 50, "--beside", "slow", "-k", 2, "--seconds", 1,
+                          port=server.port))
+    assert got["beside_closed"] > 2
+
+
 LIES = {
     "find_another_name": ("find", replace(b"FIND", b"user.bench", b"user.other")),
     "find_another_location": ("find", replace(b"FIND", b"!default", b"!damaged")),
@@ -305,7 +376,6 @@ LIES = {
     "stream_another_location": ("latency", replace(b"STREAM", b"!default", b"!damaged")),
     "stream_another_row": ("latency", replace(b"STREAM", b"{18+}\r\nuser.bench0000000",
                                               b"{18+}\r\nuser.bench0100000")),
-    "stream_to_one_another_acl": ("latency", only_once(replace(b"STREAM", b"lrswip", b"lrswit"))),
     "stream_silent": ("latency", instead(b"STREAM", b"")),
     "cycle_no_row": ("cycle", no_row),
 }
@@ -382,6 +452,7 @@ def test_a_silent_server_is_given_up_after_the_timeout():
 @pytest.mark.parametrize("arguments", [
     (), ("find", "dump"), ("fly",), ("find", "--connections", "0"), ("find", "--depth", "many"),
     ("find", "--rows", "-1"), ("find", "--set", "Bench"), ("find", "--seconds", "nan"),
+    ("find", "--beside", "fast"), ("dump", "--beside", "slow"), ("mixed", "--writes", "100"),
     ("dump", "--subscribers", "0"), ("hold", "-c", "0", "-k", "0"),
     ("latency", "--rows", "5", "--count", "6"), ("find", "--host", ""),
 ], ids=lambda arguments: "-".join(arguments) or "nothing")
@@ -405,5 +476,5 @@ def test_help_names_every_scenario():
     result = run("--help")
     assert result.returncode == 0
     for word in ("fill", "create", "acl", "delete", "find", "dump", "list", "latency", "cycle",
-                 "resync", "hold", "loopback", "fsync", "memcpy"):
+                 "resync", "hold", "mixed", "loopback", "fsync", "memcpy"):
         assert f"\n  {word} " in result.stdout

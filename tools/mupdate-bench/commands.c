@@ -13,6 +13,7 @@
 #include "link.h"
 #include "report.h"
 #include "scenario.h"
+#include "side.h"
 
 enum command_kind { COMMAND_RESERVE, COMMAND_ACTIVATE, COMMAND_DELETE, COMMAND_FIND };
 
@@ -35,21 +36,31 @@ struct worker {
     uint64_t tag_done;
 };
 
+/* Replies in the measured time. */
+struct tally {
+    uint64_t finds;
+    uint64_t changes;
+    struct histogram find_times;
+    struct histogram change_times;
+};
+
 struct run {
     const struct options *options;
     enum command_kind kind; /* of an operation's first command */
     enum choice choice;
+    unsigned writes; /* per cent of operations that ACTIVATE instead */
     uint64_t count; /* operations to start; 0: until end_ns */
+    uint64_t limit; /* started, when so many are */
     uint64_t mark;
+    uint64_t last_mark; /* greater than all others of this run */
     uint64_t random;
     uint64_t started; /* operations */
     uint64_t in_flight;
-    uint64_t counted; /* replies in the measured time */
     uint64_t count_ns;
     uint64_t end_ns;
     uint64_t last_ns;
     struct worker *workers;
-    struct histogram times;
+    struct tally tally;
 };
 
 uint64_t scenario_mark(void)
@@ -70,7 +81,7 @@ static uint64_t next_random(struct run *run)
     return run->random * UINT64_C(2685821657736338717) >> 16;
 }
 
-static void send_command(struct link *link, enum command_kind kind, uint64_t row)
+static void send_command(struct link *link, enum command_kind kind, uint64_t row, uint64_t mark)
 {
     struct run *run = link->set->context;
     struct worker *worker = &run->workers[link->number];
@@ -85,7 +96,6 @@ static void send_command(struct link *link, enum command_kind kind, uint64_t row
                                         {acl, 0}};
     size_t count = kind == COMMAND_RESERVE ? 2 : 1;
     if (kind == COMMAND_ACTIVATE) {
-        uint64_t mark = run->choice == CHOICE_RANDOM ? ++run->mark : 0;
         arguments[2].len = row_acl(&run->options->set, row, mark, acl);
         count = 3;
     }
@@ -99,12 +109,17 @@ static void start_operations(struct link *link)
     struct run *run = link->set->context;
     struct worker *worker = &run->workers[link->number];
     while (worker->tag_sent - worker->tag_done < run->options->depth &&
-           (run->count == 0 ? link->set->now_ns < run->end_ns : run->started < run->count)) {
+           (run->count == 0 ? link->set->now_ns < run->end_ns : run->started < run->limit)) {
         uint64_t row = run->options->first + run->started++;
+        enum command_kind kind = run->kind;
         if (run->choice == CHOICE_RANDOM) {
             row = next_random(run) % run->options->rows;
         }
-        send_command(link, run->kind, row);
+        if (run->writes > 0 && next_random(run) % 100 < run->writes) {
+            kind = COMMAND_ACTIVATE;
+        }
+        bool marked = run->choice == CHOICE_RANDOM && kind == COMMAND_ACTIVATE;
+        send_command(link, kind, row, marked ? ++run->mark : 0);
     }
 }
 
@@ -112,8 +127,10 @@ static void count_reply(struct run *run, const struct command *command, uint64_t
 {
     run->last_ns = now_ns;
     if (now_ns >= run->count_ns && (run->count > 0 || now_ns < run->end_ns)) {
-        run->counted++;
-        histogram_add(&run->times, now_ns - command->sent_ns);
+        bool find = command->kind == COMMAND_FIND;
+        *(find ? &run->tally.finds : &run->tally.changes) += 1;
+        histogram_add(find ? &run->tally.find_times : &run->tally.change_times,
+                      now_ns - command->sent_ns);
     }
 }
 
@@ -160,14 +177,109 @@ static void on_message(struct link *link, const struct message *message)
     worker->tag_done++;
     run->in_flight--;
     if (command->kind == COMMAND_RESERVE) {
-        send_command(link, COMMAND_ACTIVATE, command->row);
+        send_command(link, COMMAND_ACTIVATE, command->row, 0);
     }
     start_operations(link);
+}
+
+/* Returns the measured time in seconds. */
+static double run_phase(struct run *run, struct link_set *set)
+{
+    /* A tenth of the time first, uncounted, until every connection is busy. */
+    uint64_t start_ns = report_now_ns();
+    uint64_t measured_ns = (uint64_t)(run->options->seconds * 1e9);
+    run->tally = (struct tally){0};
+    run->limit = run->started + run->count;
+    run->count_ns = start_ns + (run->count == 0 ? measured_ns / 10 : 0);
+    run->end_ns = run->count_ns + measured_ns;
+    set->now_ns = set->heard_ns = start_ns;
+    for (size_t i = 0; i < set->count; i++) {
+        start_operations(&set->links[i]);
+        link_flush(&set->links[i]);
+    }
+    while (run->in_flight > 0) {
+        link_set_wait(set, -1);
+    }
+    return (double)(run->count == 0 ? measured_ns : run->last_ns - start_ns) / 1e9;
+}
+
+static void report_phase(const struct run *run, double seconds)
+{
+    const struct tally *tally = &run->tally;
+    report_figure("connections", (double)run->options->connections);
+    report_figure("depth", (double)run->options->depth);
+    report_figure("seconds", seconds);
+    report_figure("operations", (double)run->started);
+    report_figure("ops_per_s", (double)(tally->finds + tally->changes) / seconds);
+    if (run->writes > 0) {
+        report_figure("finds_per_s", (double)tally->finds / seconds);
+        report_figure("changes_per_s", (double)tally->changes / seconds);
+        report_times("find_", &tally->find_times);
+        report_times("change_", &tally->change_times);
+    } else {
+        report_times("", run->kind == COMMAND_FIND ? &tally->find_times : &tally->change_times);
+    }
+    report_own_cpu();
+}
+
+static void report_short(const struct run *run, const char *prefix, double seconds)
+{
+    char key[32];
+    const struct tally *tally = &run->tally;
+    snprintf(key, sizeof(key), "%sops_per_s", prefix);
+    report_figure(key, (double)(tally->finds + tally->changes) / seconds);
+    report_times(prefix, run->kind == COMMAND_FIND ? &tally->find_times : &tally->change_times);
+}
+
+/* The same twice: alone, then beside the subscribers. */
+static void run_beside(struct run *run, struct link_set *set, struct side *side)
+{
+    struct side_result result;
+    double seconds = run_phase(run, set);
+    report_short(run, "quiet_", seconds);
+    side_begin(side);
+    report_clock_start();
+    uint64_t start_ns = report_now_ns();
+    seconds = run_phase(run, set);
+    report_short(run, "beside_", seconds);
+    report_phase(run, seconds);
+    side_end(side, &result);
+    double elapsed = (double)(report_now_ns() - start_ns) / 1e9;
+    report_figure("beside_subscribers", (double)run->options->subscribers);
+    report_figure("beside_dumps", (double)result.dumps);
+    report_figure("beside_closed", (double)result.closed);
+    report_figure("beside_bytes_per_s", (double)result.octets / elapsed);
+}
+
+/* Subscribers follow meanwhile, and must be sent the last change, too. */
+static void run_followed(struct run *run, struct link_set *set, struct side *side)
+{
+    struct side_result result;
+    side_begin(side);
+    report_clock_start();
+    uint64_t start_ns = report_now_ns();
+    report_phase(run, run_phase(run, set));
+    run->limit = run->started;
+    run->end_ns = 0;
+    send_command(&set->links[0], COMMAND_ACTIVATE, 0, run->last_mark);
+    link_flush(&set->links[0]);
+    while (run->in_flight > 0) {
+        link_set_wait(set, -1);
+    }
+    side_end(side, &result);
+    double elapsed = (double)(report_now_ns() - start_ns) / 1e9;
+    report_figure("subscribers", (double)run->options->subscribers);
+    report_figure("rows_per_s", (double)result.rows / elapsed);
 }
 
 static void run_commands(struct run *run)
 {
     const struct options *options = run->options;
+    enum side_kind beside = run->writes > 0 ? SIDE_FOLLOW : options->beside;
+    struct side side;
+    if (beside != SIDE_NONE) {
+        side_open(&side, options, beside, run->last_mark);
+    }
     struct link_set set;
     link_set_open(&set, options, options->connections,
                   (struct link_events){.on_message = on_message}, run);
@@ -181,66 +293,67 @@ static void run_commands(struct run *run)
         run->workers[i].ring = rings + i * options->depth;
     }
     link_set_connect(&set);
-
-    /* A tenth of the time first, uncounted, until every connection is busy. */
     report_clock_start();
-    uint64_t start_ns = report_now_ns();
-    uint64_t measured_ns = (uint64_t)(options->seconds * 1e9);
-    run->count_ns = start_ns + (run->count == 0 ? measured_ns / 10 : 0);
-    run->end_ns = run->count_ns + measured_ns;
-    set.now_ns = start_ns;
-    for (size_t i = 0; i < options->connections; i++) {
-        start_operations(&set.links[i]);
-        link_flush(&set.links[i]);
+    if (beside == SIDE_NONE) {
+        report_phase(run, run_phase(run, &set));
+    } else if (beside == SIDE_FOLLOW) {
+        run_followed(run, &set, &side);
+    } else {
+        run_beside(run, &set, &side);
     }
-    while (run->in_flight > 0) {
-        link_set_wait(&set, -1);
-    }
-    uint64_t elapsed_ns = run->count == 0 ? measured_ns : run->last_ns - start_ns;
-    report_figure("connections", (double)options->connections);
-    report_figure("depth", (double)options->depth);
-    report_figure("seconds", (double)elapsed_ns / 1e9);
-    report_figure("operations", (double)run->started);
-    report_figure("ops_per_s", (double)run->counted * 1e9 / (double)elapsed_ns);
-    report_times("", &run->times);
-    report_own_cpu();
     link_set_close(&set);
     free(rings);
     free(run->workers);
 }
 
-static void start_run(const struct options *options, enum command_kind kind, enum choice choice,
-                      uint64_t count)
+static void start_run(struct run *run, const struct options *options)
 {
-    struct run run = {.options = options, .kind = kind, .choice = choice, .count = count,
-                      .mark = scenario_mark()};
-    run.random = run.mark;
-    run_commands(&run);
+    run->options = options;
+    run->mark = scenario_mark();
+    run->last_mark = run->mark | UINT32_MAX;
+    run->random = run->mark;
+    run_commands(run);
 }
 
 void scenario_fill(const struct options *options)
 {
-    start_run(options, COMMAND_ACTIVATE, CHOICE_NEXT,
-              options->count > 0 ? options->count : options->rows);
+    static struct run run = {.kind = COMMAND_ACTIVATE, .choice = CHOICE_NEXT};
+    run.count = options->count > 0 ? options->count : options->rows;
+    start_run(&run, options);
 }
 
 void scenario_create(const struct options *options)
 {
-    start_run(options, COMMAND_RESERVE, CHOICE_NEXT, options->count);
+    static struct run run = {.kind = COMMAND_RESERVE, .choice = CHOICE_NEXT};
+    run.count = options->count;
+    start_run(&run, options);
 }
 
 void scenario_acl(const struct options *options)
 {
-    start_run(options, COMMAND_ACTIVATE, CHOICE_RANDOM, options->count);
+    static struct run run = {.kind = COMMAND_ACTIVATE, .choice = CHOICE_RANDOM};
+    run.count = options->count;
+    start_run(&run, options);
 }
 
 void scenario_delete(const struct options *options)
 {
-    start_run(options, COMMAND_DELETE, CHOICE_NEXT,
-              options->count > 0 ? options->count : options->rows);
+    static struct run run = {.kind = COMMAND_DELETE, .choice = CHOICE_NEXT};
+    run.count = options->count > 0 ? options->count : options->rows;
+    start_run(&run, options);
 }
 
 void scenario_find(const struct options *options)
 {
-    start_run(options, COMMAND_FIND, CHOICE_RANDOM, options->count);
+    static struct run run = {.kind = COMMAND_FIND, .choice = CHOICE_RANDOM};
+    run.count = options->count;
+    start_run(&run, options);
+}
+
+void scenario_mixed(const struct options *options)
+{
+    static struct run run = {.kind = COMMAND_FIND, .choice = CHOICE_RANDOM};
+    run.count = options->count;
+    run.writes = options->writes;
+    start_run(&run, options);
 }

@@ -51,6 +51,7 @@ static void close_link(struct link *link)
     link->state = LINK_CLOSED;
     link->in.start = link->in.end = 0;
     link->out.start = link->out.end = 0;
+    link->paused = false;
     link->shares = false;
 }
 
@@ -95,17 +96,28 @@ void link_command(struct link *link, uint64_t tag, const char *word, size_t coun
     buffer_put(out, "\r\n", 2);
 }
 
-static void watch_writing(struct link *link, bool wanted)
+static void watch(struct link *link)
 {
-    if (link->waits_to_write == wanted) {
-        return;
-    }
-    struct epoll_event event = {.events = wanted ? EPOLLIN | EPOLLOUT : EPOLLIN,
+    struct epoll_event event = {.events = (link->paused ? 0U : EPOLLIN) |
+                                          (link->waits_to_write ? EPOLLOUT : 0U),
                                 .data.ptr = link};
     if (epoll_ctl(link->set->epoll, EPOLL_CTL_MOD, link->fd, &event) != 0) {
         report_failure(EX_OSERR, "epoll_ctl: %s", strerror(errno));
     }
-    link->waits_to_write = wanted;
+}
+
+static void watch_writing(struct link *link, bool wanted)
+{
+    if (link->waits_to_write != wanted) {
+        link->waits_to_write = wanted;
+        watch(link);
+    }
+}
+
+void link_pause(struct link *link)
+{
+    link->paused = true;
+    watch(link);
 }
 
 void link_flush(struct link *link)
@@ -143,6 +155,7 @@ void link_start(struct link *link)
     }
     link->state = LINK_CONNECTING;
     link->waits_to_write = false;
+    link->paused = false;
     link->received_octets = 0;
     link->started_ns = report_now_ns();
     set->closed--;
@@ -230,6 +243,10 @@ static void take_message(struct link *link, const struct message *message)
     switch (link->state) {
     case LINK_READY:
         if (message_text_is(message->tag, "*")) {
+            if (set->events.on_lost != NULL) {
+                lose(link, 0);
+                return;
+            }
             report_failure(EX_UNAVAILABLE, "connection %zu: the server says: %.*s", link->number,
                            (int)(message->octets < 300 ? message->octets : 300),
                            message->tag.data);
@@ -342,7 +359,8 @@ static void take_shared(struct link *link, const char *data, size_t len)
     set->events.on_advance(link);
 }
 
-static void link_readable(struct link *link)
+/* Up to limit octets. */
+static void link_readable(struct link *link, size_t limit)
 {
     struct link_set *set = link->set;
     struct buffer *in = &link->in;
@@ -354,6 +372,7 @@ static void link_readable(struct link *link)
         to = in->data + in->end;
         space = in->size - in->end;
     }
+    space = space < limit ? space : limit;
     ssize_t received = recv(link->fd, to, space, 0);
     if (received < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
@@ -380,13 +399,18 @@ static void link_readable(struct link *link)
         in->end += (size_t)received;
         take_input(link);
         /* A buffer that a read fills shows a dump: read that in larger pieces. */
-        if ((size_t)received == space && in->size < READ_BYTES_MAX) {
+        if ((size_t)received == space && in->size < READ_BYTES_MAX && limit == SIZE_MAX) {
             buffer_reserve(in, in->size);
         }
     }
     if (link->state != LINK_CLOSED) {
         link_flush(link);
     }
+}
+
+void link_take(struct link *link, size_t len)
+{
+    link_readable(link, len < READ_BYTES ? len : READ_BYTES);
 }
 
 void link_set_wait(struct link_set *set, int timeout_ms)
@@ -425,7 +449,7 @@ void link_set_wait(struct link_set *set, int timeout_ms)
         }
         if ((events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 &&
             link->state != LINK_CLOSED) {
-            link_readable(link);
+            link_readable(link, SIZE_MAX);
         }
     }
     if ((double)(set->now_ns - set->heard_ns) / 1e9 > set->options->timeout) {
@@ -434,14 +458,21 @@ void link_set_wait(struct link_set *set, int timeout_ms)
     }
 }
 
+size_t link_set_start_some(struct link_set *set, size_t first)
+{
+    size_t next = first;
+    while (next < set->count && set->starting < STARTING_MAX) {
+        link_start(&set->links[next++]);
+    }
+    return next - first;
+}
+
 void link_set_connect(struct link_set *set)
 {
     set->heard_ns = report_now_ns();
     size_t next = 0;
     while (set->ready < set->count) {
-        while (next < set->count && set->starting < STARTING_MAX) {
-            link_start(&set->links[next++]);
-        }
+        next += link_set_start_some(set, next);
         link_set_wait(set, -1);
     }
 }

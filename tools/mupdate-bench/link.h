@@ -33,6 +33,7 @@ struct link {
     enum link_state state;
     int fd;
     bool waits_to_write;
+    bool paused; /* see link_pause() */
     struct buffer in;
     struct buffer out;
     bool shares; /* what it gets belongs to the transcript */
@@ -105,6 +106,12 @@ void link_set_close(struct link_set *set);
 void link_set_connect(struct link_set *set);
 
 /*
+ * Start links from number first on, as many as may be under way at once. Returns
+ * how many.
+ */
+size_t link_set_start_some(struct link_set *set, size_t first);
+
+/*
  * Handle what has arrived, waiting up to timeout_ms (-1: as long as the options
  * allow silence) for something. Octets that the callbacks queued are sent.
  */
@@ -130,6 +137,12 @@ void link_start(struct link *link);
  * ask the same with the same tag; nothing may be under way to them.
  */
 void link_share(struct link *link);
+
+/* Do not receive any more, but with link_take(). */
+void link_pause(struct link *link);
+
+/* Receive up to len octets (at least one, at most 8 kB) now, if they are there. */
+void link_take(struct link *link, size_t len);
 
 /* Send LOGOUT. The link is closed when the answer is there; on_closed follows. */
 void link_logout(struct link *link);

@@ -22,8 +22,9 @@ static const struct {
     {"find", scenario_find, true},       {"dump", scenario_dump, true},
     {"list", scenario_list, true},       {"latency", scenario_latency, true},
     {"cycle", scenario_cycle, true},     {"resync", scenario_resync, true},
-    {"hold", scenario_hold, true},       {"loopback", scenario_loopback, false},
-    {"fsync", scenario_fsync, false},    {"memcpy", scenario_memcpy, false},
+    {"hold", scenario_hold, true},       {"mixed", scenario_mixed, true},
+    {"loopback", scenario_loopback, false}, {"fsync", scenario_fsync, false},
+    {"memcpy", scenario_memcpy, false},
 };
 
 /* A thousand connections are more than the usual soft limit allows. */

@@ -22,6 +22,7 @@ static const char usage_text[] =
     "  acl       ACTIVATE of existing rows with another ACL\n"
     "  delete    DELETE of existing rows\n"
     "  find      FIND of existing names\n"
+    "  mixed     FIND and ACTIVATE of existing rows, and subscribers that follow\n"
     "  dump      UPDATE by all subscribers at once\n"
     "  list      LIST by all subscribers at once\n"
     "  latency   from the writer's OK to the row at each subscriber\n"
@@ -48,6 +49,8 @@ static const char usage_text[] =
     "      --rate N              changes per second of latency (100)\n"
     "      --location PREFIX     what list asks for (everything)\n"
     "      --changes             cycle makes rows instead of looking them up\n"
+    "      --beside KIND         subscribers beside create, acl and find: dump, slow, stuck\n"
+    "      --writes PERCENT      changes among the operations of mixed (10)\n"
     "      --directory DIR       where fsync writes (.)\n"
     "      --timeout S           longest silence of the server (30)\n"
     "  -j, --json                one JSON object instead of a line\n";
@@ -60,6 +63,8 @@ enum {
     OPTION_RATE,
     OPTION_LOCATION,
     OPTION_CHANGES,
+    OPTION_BESIDE,
+    OPTION_WRITES,
     OPTION_DIRECTORY,
     OPTION_TIMEOUT,
     OPTION_HELP,
@@ -81,6 +86,8 @@ static const struct option long_options[] = {
     {"rate", required_argument, NULL, OPTION_RATE},
     {"location", required_argument, NULL, OPTION_LOCATION},
     {"changes", no_argument, NULL, OPTION_CHANGES},
+    {"beside", required_argument, NULL, OPTION_BESIDE},
+    {"writes", required_argument, NULL, OPTION_WRITES},
     {"directory", required_argument, NULL, OPTION_DIRECTORY},
     {"timeout", required_argument, NULL, OPTION_TIMEOUT},
     {"json", no_argument, NULL, 'j'},
@@ -163,6 +170,20 @@ static void password_from_environment(struct options *options)
     }
 }
 
+static enum side_kind side_kind_of(const char *text)
+{
+    static const struct {
+        const char *name;
+        enum side_kind kind;
+    } kinds[] = {{"dump", SIDE_DUMP}, {"slow", SIDE_SLOW}, {"stuck", SIDE_STUCK}};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (strcmp(text, kinds[i].name) == 0) {
+            return kinds[i].kind;
+        }
+    }
+    report_failure(EX_USAGE, "--beside %s: must be dump, slow or stuck", text);
+}
+
 static void set_option(struct options *options, int option, const char *value)
 {
     switch (option) {
@@ -187,6 +208,8 @@ static void set_option(struct options *options, int option, const char *value)
     case OPTION_RATE: options->rate = fraction("rate", value, 0.1, 1e6); break;
     case OPTION_LOCATION: options->location = value; break;
     case OPTION_CHANGES: options->changes = true; break;
+    case OPTION_BESIDE: options->beside = side_kind_of(value); break;
+    case OPTION_WRITES: options->writes = (unsigned)whole("writes", value, 1, 99); break;
     case OPTION_DIRECTORY: options->directory = value; break;
     case OPTION_TIMEOUT: options->timeout = fraction("timeout", value, 0.1, 86400); break;
     case OPTION_HELP:
@@ -199,12 +222,16 @@ static void set_option(struct options *options, int option, const char *value)
 }
 
 /* Only hold is content with one kind of connections. */
-static void check_numbers(const struct options *options)
+static void check_options(const struct options *options)
 {
     bool holds = strcmp(options->scenario, "hold") == 0;
     if (holds ? options->connections + options->subscribers == 0
               : options->connections == 0 || options->subscribers == 0) {
         report_failure(EX_USAGE, "--connections and --subscribers must not be 0");
+    }
+    if (options->beside != SIDE_NONE && strcmp(options->scenario, "create") != 0 &&
+        strcmp(options->scenario, "acl") != 0 && strcmp(options->scenario, "find") != 0) {
+        report_failure(EX_USAGE, "--beside: only create, acl and find are measured so");
     }
 }
 
@@ -212,7 +239,7 @@ void options_read(struct options *options, int argc, char **argv)
 {
     *options = (struct options){
         .host = "127.0.0.1", .port = "3905", .user = "", .rows = 100000, .connections = 1,
-        .depth = 1, .subscribers = 1, .rate = 100, .seconds = 3, .timeout = 30, .directory = ".",
+        .depth = 1, .subscribers = 1, .writes = 10, .rate = 100, .seconds = 3, .timeout = 30, .directory = ".",
     };
     row_set_init(&options->set, "bench");
     password_from_environment(options);
@@ -224,5 +251,5 @@ void options_read(struct options *options, int argc, char **argv)
         set_option(options, '?', NULL);
     }
     options->scenario = argv[optind];
-    check_numbers(options);
+    check_options(options);
 }

@@ -14,6 +14,15 @@
 
 enum { OPTIONS_PASSWORD_BYTES = 256, OPTIONS_PORT_BYTES = 16, OPTIONS_HOST_BYTES = 256 };
 
+/* What subscribers do beside a measurement. */
+enum side_kind {
+    SIDE_NONE,
+    SIDE_DUMP,   /* get the whole table again and again, on fresh connections */
+    SIDE_SLOW,   /* read 64 kB a second */
+    SIDE_STUCK,  /* never read after UPDATE */
+    SIDE_FOLLOW, /* get the table and then the stream */
+};
+
 struct options {
     const char *scenario;
     char host[OPTIONS_HOST_BYTES];
@@ -32,6 +41,8 @@ struct options {
     double timeout;       /* seconds without anything from the server that end the run */
     const char *location; /* prefix for list; NULL: all */
     const char *directory;
+    enum side_kind beside;
+    unsigned writes;      /* per cent of the operations of mixed */
     bool changes;         /* cycles change rows instead of looking them up */
     bool self;            /* against the built-in responder */
     bool json;

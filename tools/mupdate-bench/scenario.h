@@ -15,6 +15,7 @@ void scenario_create(const struct options *options);
 void scenario_acl(const struct options *options);
 void scenario_delete(const struct options *options);
 void scenario_find(const struct options *options);
+void scenario_mixed(const struct options *options);
 
 /* dump.c: the whole table at once. */
 void scenario_dump(const struct options *options);

@@ -60,13 +60,32 @@ void table_expect(const struct table *table, struct link_set *set)
     transcript_expect(&set->transcript, table->options->rows * 128);
 }
 
-void table_ask(struct table *table, struct link *link, const char *word)
+static void send_command(struct table *table, struct link *link, const char *word)
 {
     struct message_text argument = {table->prefix,
                                     table->prefix == NULL ? 0 : strlen(table->prefix)};
     table->shares[link->number].octets = link->received_octets;
-    link_share(link);
     link_command(link, TABLE_TAG, word, table->prefix == NULL ? 0 : 1, &argument);
+}
+
+void table_ask(struct table *table, struct link *link, const char *word)
+{
+    link_share(link);
+    send_command(table, link, word);
+}
+
+void table_ask_alone(struct table *table, struct link *link, const char *word)
+{
+    struct table_share *share = &table->shares[link->number];
+    if (share->own == NULL) {
+        table_own(table, link);
+    } else {
+        free(share->own->seen);
+        *share->own = (struct table_rows){0};
+    }
+    table->done -= share->done_ns != 0;
+    share->done_ns = 0;
+    send_command(table, link, word);
 }
 
 static void take_row(struct table *table, struct table_rows *rows, struct link *link,
@@ -85,6 +104,9 @@ static void take_row(struct table *table, struct table_rows *rows, struct link *
         return;
     }
     uint8_t bit = (uint8_t)(1U << number % 8);
+    if (!active && table->grows) {
+        return;
+    }
     if (!active || (rows->seen[number / 8] & bit) != 0 ||
         !row_location_is(number, message->arguments[1]) ||
         !row_acl_is(&options->set, number, message->arguments[2], &mark)) {
@@ -130,7 +152,7 @@ bool table_message(struct table *table, struct link *link, const struct message 
         take_row(table, rows, link, message);
         return true;
     }
-    if (message->count != 1 || rows->known != table->wanted) {
+    if (message->count != 1 || (rows->known != table->wanted && !table->grows)) {
         report_failure(EX_PROTOCOL,
                        "connection %zu: the dump ended with %llu of %llu rows of the set",
                        link->number, (unsigned long long)rows->known,

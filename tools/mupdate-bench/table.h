@@ -34,6 +34,7 @@ struct table {
     const char *prefix; /* of the locations that are asked for; NULL: all */
     uint64_t wanted; /* rows of the set that must come */
     struct table_rows rows; /* of the transcript */
+    bool grows; /* set by the caller: rows of the set may be missing or reserved */
     size_t end; /* of the answer, in the transcript; 0: not yet */
     struct table_share *shares; /* by link number */
     size_t count;
@@ -54,6 +55,12 @@ void table_expect(const struct table *table, struct link_set *set);
  * then to be called from on_message, on_advance and on_own.
  */
 void table_ask(struct table *table, struct link *link, const char *word);
+
+/*
+ * The same, of a link that does not share the transcript and may ask again after
+ * each answer. on_message is enough then.
+ */
+void table_ask_alone(struct table *table, struct link *link, const char *word);
 
 /*
  * A message to the link. True if it belongs to the answer: false is what comes
