@@ -21,6 +21,7 @@
 struct change {
     uint64_t sent_ns;
     uint64_t done_ns; /* 0: no OK yet */
+    bool passes; /* it is in the transcript: a server may send it again */
 };
 
 /* A change in the transcript of the subscribers' streams. */
@@ -109,7 +110,8 @@ static void take_change(struct link *link, const struct message *message)
     }
     if (!link->shares) {
         count_arrival(latency, link, change);
-    } else if (latency->passed < latency->count) {
+    } else if (!latency->changes[change].passes) {
+        latency->changes[change].passes = true;
         latency->passages[latency->passed++] =
             (struct passage){link->set->transcript.parsed, change};
     }
