@@ -6,10 +6,14 @@ import os
 import pathlib
 import socket
 import subprocess
+import sys
 
 import pytest
 
 import liar
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+import mupdated  # noqa: E402
 
 TOOL = pathlib.Path(os.environ.get("BUILD", "build")).resolve() / "mupdate-bench"
 
@@ -354,6 +358,78 @@ def test_a_slow_subscriber_that_is_closed_is_counted_and_comes_back():
     assert got["beside_closed"] > 2
 
 
+def test_a_change_that_is_sent_twice_counts_once():
+    with liar.Liar() as server:
+        filled(server)
+        server.lie = lambda words, honest: honest * (1 + (words[1] == b"STREAM"))
+        got = figures(run("latency", "--rows", 50, "--count", 20, "--rate", 400, "-k", 3,
+                          port=server.port))
+    assert got["changes"] == 20
+
+
+@pytest.fixture(scope="module", name="daemon")
+def daemon_with_everything(tmp_path_factory):
+    """A mupdated that offers TLS and several mechanisms, and has 50 rows."""
+    directory = tmp_path_factory.mktemp("daemon")
+    certificate, key = mupdated.make_certificate(directory / "certificate", "localhost")
+    daemon = mupdated.Daemon(directory / "data", tls_server_cert=certificate, tls_server_key=key,
+                             sasl_mech_list="PLAIN SCRAM-SHA-256 SCRAM-SHA-1 DIGEST-MD5")
+    mupdated.make_sasldb(daemon.directory / "sasldb2", "mupdate.test", {"murder": "secret"})
+    daemon.certificate = certificate
+    daemon.start()
+    try:
+        figures(run("fill", "--rows", 50, port=daemon.port))
+        yield daemon
+    finally:
+        daemon.kill()
+
+
+# DIGEST-MD5 brings a security layer where there is no TLS.
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-1", "DIGEST-MD5"])
+@pytest.mark.parametrize("tls", [(), ("--tls",)], ids=["clear", "tls"])
+def test_every_kind_of_log_in_reaches_every_scenario(daemon, tls, mechanism):
+    how = ("--rows", 50, "--mechanism", mechanism, *tls)
+    for scenario in (("find", "-d", 4), ("acl", "--count", 5), ("dump", "-k", 3), ("cycle",),
+                     ("latency", "--count", 5, "-k", 2), ("mixed", "--count", 20)):
+        figures(run(*scenario, *how, port=daemon.port))
+    assert figures(run("resync", "-k", 2, *how, port=daemon.port), said=["waiting"])["rows"] == 50
+
+
+def test_a_certificate_is_checked_when_a_ca_is_named(daemon, tmp_path):
+    stranger, _ = mupdated.make_certificate(tmp_path, "localhost")
+    arguments = ("find", "--rows", 50, "--count", 1, "--host", f"localhost:{daemon.port}")
+    figures(run(*arguments, "--tls-ca", daemon.certificate))
+    result = run(*arguments, "--tls-ca", stranger)
+    assert result.returncode == EX_PROTOCOL
+    assert "certificate" in result.stderr
+
+
+def test_a_password_that_scram_refuses_has_the_exit_code_of_a_refused_log_in(daemon):
+    result = run("find", "--mechanism", "SCRAM-SHA-256", "--user", "nobody", port=daemon.port)
+    assert result.returncode == EX_NOPERM
+
+
+def test_a_server_without_tls_is_told():
+    with liar.Liar(instead(b"STARTTLS", b'S01 NO "not here"\r\n')) as server:
+        result = run("find", "--tls", port=server.port)
+    assert result.returncode == EX_UNAVAILABLE
+    assert "refuses STARTTLS" in result.stderr
+
+
+def test_what_a_server_says_in_the_clear_behind_starttls_is_not_believed():
+    with liar.Liar(instead(b"STARTTLS", b'S01 OK "go"\r\n' + liar.BANNER)) as server:
+        result = run("find", "--tls", port=server.port)
+    assert result.returncode == EX_PROTOCOL
+    assert "in the clear" in result.stderr
+
+
+def test_a_server_that_does_not_prove_the_password_is_not_believed():
+    with liar.Liar(instead(b"AUTHENTICATE", b'A01 OK "welcome"\r\n')) as server:
+        result = run("find", "--mechanism", "SCRAM-SHA-256", port=server.port)
+    assert result.returncode == EX_PROTOCOL
+    assert "has not proved" in result.stderr
+
+
 LIES = {
     "find_another_name": ("find", replace(b"FIND", b"user.bench", b"user.other")),
     "find_another_location": ("find", replace(b"FIND", b"!default", b"!damaged")),
@@ -452,6 +528,7 @@ def test_a_silent_server_is_given_up_after_the_timeout():
 @pytest.mark.parametrize("arguments", [
     (), ("find", "dump"), ("fly",), ("find", "--connections", "0"), ("find", "--depth", "many"),
     ("find", "--rows", "-1"), ("find", "--set", "Bench"), ("find", "--seconds", "nan"),
+    ("find", "--self", "--tls"), ("find", "--self", "--mechanism", "SCRAM-SHA-1"),
     ("find", "--beside", "fast"), ("dump", "--beside", "slow"), ("mixed", "--writes", "100"),
     ("dump", "--subscribers", "0"), ("hold", "-c", "0", "-k", "0"),
     ("latency", "--rows", "5", "--count", "6"), ("find", "--host", ""),

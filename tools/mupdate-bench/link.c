@@ -14,7 +14,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "login.h"
 #include "report.h"
+#include "secure.h"
 
 enum {
     /* More connections at once than this overflow a listen queue of 128. */
@@ -33,8 +35,9 @@ enum {
 
 _Noreturn void link_lost(const struct link *link, enum link_state state, int error)
 {
-    static const char *const phases[] = {"closed",   "connecting",      "waiting for the banner",
-                                         "logging in", "under commands", "logging out"};
+    static const char *const phases[] = {
+        "closed",     "connecting",     "waiting for the banner", "asking for TLS", "beginning TLS",
+        "logging in", "under commands", "logging out"};
     report_failure(EX_UNAVAILABLE, "connection %zu to %s port %s, %s: %s", link->number,
                    link->set->options->host, link->set->options->port, phases[state],
                    error == 0 ? "closed by the server" : strerror(error));
@@ -53,10 +56,12 @@ static void close_link(struct link *link)
     link->out.start = link->out.end = 0;
     link->paused = false;
     link->shares = false;
+    secure_close(link->secure);
+    link->secure = NULL;
 }
 
 /* The link is LINK_CLOSED when this returns. */
-static void lose(struct link *link, int error)
+void link_lose(struct link *link, int error)
 {
     enum link_state state = link->state;
     if (link->set->events.on_lost == NULL) {
@@ -81,19 +86,19 @@ void link_command(struct link *link, uint64_t tag, const char *word, size_t coun
     for (size_t i = 0; i < count; i++) {
         len += arguments[i].len + 32;
     }
-    struct buffer *out = &link->out;
-    buffer_reserve(out, len);
-    buffer_put(out, "X", 1);
-    buffer_put_number(out, tag);
-    buffer_put(out, " ", 1);
-    buffer_put(out, word, word_len);
+    struct octets *out = &link->out;
+    octets_reserve(out, len);
+    octets_put(out, "X", 1);
+    octets_put_number(out, tag);
+    octets_put(out, " ", 1);
+    octets_put(out, word, word_len);
     for (size_t i = 0; i < count; i++) {
-        buffer_put(out, " {", 2);
-        buffer_put_number(out, arguments[i].len);
-        buffer_put(out, "+}\r\n", 4);
-        buffer_put(out, arguments[i].data, arguments[i].len);
+        octets_put(out, " {", 2);
+        octets_put_number(out, arguments[i].len);
+        octets_put(out, "+}\r\n", 4);
+        octets_put(out, arguments[i].data, arguments[i].len);
     }
-    buffer_put(out, "\r\n", 2);
+    octets_put(out, "\r\n", 2);
 }
 
 static void watch(struct link *link)
@@ -120,24 +125,47 @@ void link_pause(struct link *link)
     watch(link);
 }
 
+/* What the socket has to take next. */
+static const char *waiting(struct link *link, size_t *len)
+{
+    struct octets *out = &link->out;
+    *len = out->end - out->start;
+    if (!secure_layered(link->secure)) {
+        return out->data + out->start;
+    }
+    if (*len > 0) {
+        secure_send(link->secure, out->data + out->start, *len);
+        out->start = out->end;
+    }
+    return secure_waiting(link->secure, len);
+}
+
+static void taken(struct link *link, size_t len)
+{
+    if (secure_layered(link->secure)) {
+        secure_sent(link->secure, len);
+    } else {
+        link->out.start += len;
+    }
+}
+
 void link_flush(struct link *link)
 {
-    struct buffer *out = &link->out;
-    while (out->start < out->end) {
-        ssize_t sent = send(link->fd, out->data + out->start, out->end - out->start, MSG_NOSIGNAL);
+    size_t len;
+    const char *data;
+    while ((data = waiting(link, &len)), len > 0) {
+        ssize_t sent = send(link->fd, data, len, MSG_NOSIGNAL);
         if (sent < 0 && errno == EAGAIN) {
             break;
         }
-        if (sent < 0 && link->state == LINK_LOGOUT) {
-            out->start = out->end;
-        } else if (sent < 0) {
-            lose(link, errno);
+        if (sent < 0 && link->state != LINK_LOGOUT) {
+            link_lose(link, errno);
             return;
-        } else {
-            out->start += (size_t)sent;
         }
+        /* A server that has gone takes no LOGOUT, and needs none. */
+        taken(link, sent < 0 ? len : (size_t)sent);
     }
-    watch_writing(link, out->start < out->end);
+    watch_writing(link, len > 0);
 }
 
 void link_start(struct link *link)
@@ -158,11 +186,14 @@ void link_start(struct link *link)
     link->paused = false;
     link->received_octets = 0;
     link->started_ns = report_now_ns();
+    if (secure_wanted(set->options)) {
+        link->secure = secure_open(set->options, link->number);
+    }
     set->closed--;
     set->starting++;
     if (connect(link->fd, (const struct sockaddr *)&set->address, set->address_len) != 0 &&
         errno != EINPROGRESS) {
-        lose(link, errno);
+        link_lose(link, errno);
         return;
     }
     /* The server speaks first, and a failed connect() is readable too. */
@@ -178,12 +209,6 @@ void link_share(struct link *link)
         report_failure(EX_PROTOCOL, "connection %zu: the server said something unasked: %.*s",
                        link->number, 100, link->in.data + link->in.start);
     }
-    if (link->set->scratch == NULL) {
-        link->set->scratch = malloc(SCRATCH_BYTES);
-        if (link->set->scratch == NULL) {
-            report_failure(EX_OSERR, "no memory to receive");
-        }
-    }
     link->shares = true;
     link->at = 0;
 }
@@ -191,47 +216,13 @@ void link_share(struct link *link)
 void link_logout(struct link *link)
 {
     static const char logout[] = "Q01 LOGOUT\r\n";
-    buffer_reserve(&link->out, sizeof(logout));
-    buffer_put(&link->out, logout, sizeof(logout) - 1);
+    octets_reserve(&link->out, sizeof(logout));
+    octets_put(&link->out, logout, sizeof(logout) - 1);
     link->set->ready -= link->state == LINK_READY;
     link->state = LINK_LOGOUT;
 }
 
-/*
- * The banner is taken line by line up to "* OK", as Cyrus's clients do. What
- * else a server announces does not matter: one without PLAIN refuses the log-in.
- */
-static bool take_banner(struct link *link)
-{
-    struct buffer *in = &link->in;
-    char *line = in->data + in->start;
-    char *end = memchr(line, '\n', in->end - in->start);
-    if (end == NULL) {
-        return false;
-    }
-    *end = '\0';
-    in->start = (size_t)(end + 1 - in->data);
-    if (strncmp(line, "* BYE", 5) == 0) {
-        if (link->set->events.on_lost != NULL) {
-            lose(link, 0);
-            return false;
-        }
-        report_failure(EX_UNAVAILABLE, "connection %zu: the server refuses: %s", link->number,
-                       line);
-    }
-    if (strncmp(line, "* ", 2) != 0) {
-        report_failure(EX_PROTOCOL, "connection %zu: not a MUPDATE banner: %s", link->number,
-                       line);
-    }
-    if (strncmp(line, "* OK MUPDATE", 12) == 0) {
-        buffer_reserve(&link->out, link->set->auth_len);
-        buffer_put(&link->out, link->set->auth, link->set->auth_len);
-        link->state = LINK_AUTH;
-    }
-    return true;
-}
-
-static _Noreturn void not_a_message(const struct link *link, const char *data, size_t len)
+_Noreturn void link_not_a_message(const struct link *link, const char *data, size_t len)
 {
     report_failure(EX_PROTOCOL, "connection %zu: not a MUPDATE message: %.*s", link->number,
                    (int)(len < 100 ? len : 100), data);
@@ -244,7 +235,7 @@ static void take_message(struct link *link, const struct message *message)
     case LINK_READY:
         if (message_text_is(message->tag, "*")) {
             if (set->events.on_lost != NULL) {
-                lose(link, 0);
+                link_lose(link, 0);
                 return;
             }
             report_failure(EX_UNAVAILABLE, "connection %zu: the server says: %.*s", link->number,
@@ -252,20 +243,6 @@ static void take_message(struct link *link, const struct message *message)
                            message->tag.data);
         }
         set->events.on_message(link, message);
-        break;
-    case LINK_AUTH:
-        if (!message_text_is(message->tag, "A01") || !message_text_is(message->word, "OK")) {
-            report_failure(EX_NOPERM, "connection %zu: the server refuses the log-in as %s: %.*s",
-                           link->number, set->options->user,
-                           (int)(message->octets < 300 ? message->octets : 300),
-                           message->tag.data);
-        }
-        link->state = LINK_READY;
-        set->ready++;
-        set->starting--;
-        if (set->events.on_ready != NULL) {
-            set->events.on_ready(link);
-        }
         break;
     case LINK_LOGOUT:
         /* Rows of a stream may still be under way. */
@@ -282,16 +259,30 @@ static void take_message(struct link *link, const struct message *message)
     case LINK_CLOSED:
     case LINK_CONNECTING:
     case LINK_BANNER:
+    case LINK_STARTTLS:
+    case LINK_TLS:
+    case LINK_AUTH:
         break;
+    }
+}
+
+void link_ready(struct link *link)
+{
+    struct link_set *set = link->set;
+    link->state = LINK_READY;
+    set->ready++;
+    set->starting--;
+    if (set->events.on_ready != NULL) {
+        set->events.on_ready(link);
     }
 }
 
 static void take_input(struct link *link)
 {
-    struct buffer *in = &link->in;
-    while (link->state == LINK_BANNER && take_banner(link)) {
+    struct octets *in = &link->in;
+    while (link->state != LINK_CLOSED && link->state < LINK_READY && login_take(link)) {
     }
-    while (link->state > LINK_BANNER && in->start < in->end) {
+    while (link->state >= LINK_READY && in->start < in->end) {
         struct message message;
         enum message_result result =
             message_parse(in->data + in->start, in->end - in->start, &message);
@@ -299,7 +290,7 @@ static void take_input(struct link *link)
             break;
         }
         if (result == MESSAGE_BAD) {
-            not_a_message(link, in->data + in->start, in->end - in->start);
+            link_not_a_message(link, in->data + in->start, in->end - in->start);
         }
         in->start += message.octets;
         take_message(link, &message);
@@ -319,7 +310,7 @@ static void check_transcript(struct link_set *set, size_t len)
         set->events.on_message(author, &message);
     }
     if (result == MESSAGE_BAD) {
-        not_a_message(author, transcript->data + transcript->parsed,
+        link_not_a_message(author, transcript->data + transcript->parsed,
                       transcript->end - transcript->parsed);
     }
 }
@@ -336,9 +327,9 @@ static void leave_transcript(struct link *link, const char *data, size_t len)
         at += message.octets;
         link->set->events.on_message(link, &message);
     }
-    buffer_reserve(&link->in, link->at - at + len);
-    buffer_put(&link->in, said + at, link->at - at);
-    buffer_put(&link->in, data, len);
+    octets_reserve(&link->in, link->at - at + len);
+    octets_put(&link->in, said + at, link->at - at);
+    octets_put(&link->in, data, len);
     take_input(link);
 }
 
@@ -359,16 +350,52 @@ static void take_shared(struct link *link, const char *data, size_t len)
     set->events.on_advance(link);
 }
 
+static void link_ended(struct link *link)
+{
+    if (link->state != LINK_LOGOUT) {
+        link_lose(link, 0);
+        return;
+    }
+    close_link(link);
+    if (link->set->events.on_closed != NULL) {
+        link->set->events.on_closed(link);
+    }
+}
+
+static void take_protected(struct link *link, const char *data, size_t len)
+{
+    size_t plain_len;
+    do {
+        const char *plain = secure_receive(link->secure, data, len, &plain_len);
+        len = 0;
+        if (plain == NULL) {
+            link_ended(link);
+            return;
+        }
+        if (link->state == LINK_TLS) {
+            login_tls(link);
+        }
+        if (plain_len > 0 && link->shares && link->state == LINK_READY) {
+            take_shared(link, plain, plain_len);
+        } else if (plain_len > 0) {
+            octets_reserve(&link->in, plain_len);
+            octets_put(&link->in, plain, plain_len);
+            take_input(link);
+        }
+    } while (plain_len > 0 && secure_layered(link->secure));
+}
+
 /* Up to limit octets. */
 static void link_readable(struct link *link, size_t limit)
 {
     struct link_set *set = link->set;
-    struct buffer *in = &link->in;
+    struct octets *in = &link->in;
     bool shares = link->shares && link->state == LINK_READY;
+    bool layered = secure_layered(link->secure);
     char *to = set->scratch;
     size_t space = SCRATCH_BYTES;
-    if (!shares) {
-        buffer_reserve(in, READ_BYTES);
+    if (!shares && !layered) {
+        octets_reserve(in, READ_BYTES);
         to = in->data + in->end;
         space = in->size - in->end;
     }
@@ -377,15 +404,12 @@ static void link_readable(struct link *link, size_t limit)
     if (received < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
     }
+    if (received < 0 && link->state != LINK_LOGOUT) {
+        link_lose(link, errno);
+        return;
+    }
     if (received <= 0) {
-        if (link->state != LINK_LOGOUT) {
-            lose(link, received < 0 ? errno : 0);
-            return;
-        }
-        close_link(link);
-        if (set->events.on_closed != NULL) {
-            set->events.on_closed(link);
-        }
+        link_ended(link);
         return;
     }
     set->now_ns = set->heard_ns = link->heard_ns = report_now_ns();
@@ -393,14 +417,16 @@ static void link_readable(struct link *link, size_t limit)
     if (link->state == LINK_CONNECTING) {
         link->state = LINK_BANNER;
     }
-    if (shares) {
+    if (layered) {
+        take_protected(link, to, (size_t)received);
+    } else if (shares) {
         take_shared(link, to, (size_t)received);
     } else {
         in->end += (size_t)received;
         take_input(link);
         /* A buffer that a read fills shows a dump: read that in larger pieces. */
         if ((size_t)received == space && in->size < READ_BYTES_MAX && limit == SIZE_MAX) {
-            buffer_reserve(in, in->size);
+            octets_reserve(in, in->size);
         }
     }
     if (link->state != LINK_CLOSED) {
@@ -494,34 +520,6 @@ bool link_set_watch(struct link_set *set, int fd)
     return false;
 }
 
-/* AUTHENTICATE "PLAIN" with its initial response: NUL user NUL password. */
-static void make_auth(struct link_set *set)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const struct options *options = set->options;
-    size_t user_len = strlen(options->user);
-    size_t plain_len = user_len + strlen(options->password) + 2;
-    size_t text_len = (plain_len + 2) / 3 * 4;
-    unsigned char *plain = calloc(1, plain_len + 3);
-    set->auth = malloc(text_len + 64);
-    if (plain == NULL || set->auth == NULL) {
-        report_failure(EX_OSERR, "out of memory");
-    }
-    memcpy(plain + 1, options->user, user_len);
-    memcpy(plain + user_len + 2, options->password, plain_len - user_len - 2);
-    size_t len = (size_t)snprintf(set->auth, 64, "A01 AUTHENTICATE \"PLAIN\" {%zu+}\r\n", text_len);
-    for (size_t i = 0; i < plain_len; i += 3) {
-        unsigned bits = (unsigned)plain[i] << 16 | (unsigned)plain[i + 1] << 8 | plain[i + 2];
-        for (unsigned digit = 0; digit < 4; digit++) {
-            bool filler = i + digit > plain_len;
-            set->auth[len++] = filler ? '=' : digits[bits >> (18 - 6 * digit) & 63];
-        }
-    }
-    memcpy(set->auth + len, "\r\n", 2);
-    set->auth_len = len + 2;
-    free(plain);
-}
-
 void link_set_open(struct link_set *set, const struct options *options, size_t count,
                    struct link_events events, void *context)
 {
@@ -537,10 +535,11 @@ void link_set_open(struct link_set *set, const struct options *options, size_t c
     memcpy(&set->address, found->ai_addr, found->ai_addrlen);
     set->address_len = found->ai_addrlen;
     freeaddrinfo(found);
-    make_auth(set);
+    login_prepare(set);
     set->links = calloc(count, sizeof(*set->links));
+    set->scratch = malloc(SCRATCH_BYTES);
     set->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (set->links == NULL || set->epoll < 0) {
+    if (set->links == NULL || set->scratch == NULL || set->epoll < 0) {
         report_failure(EX_OSERR, "%zu connections: %s", count, strerror(errno));
     }
     for (size_t i = 0; i < count; i++) {
@@ -559,8 +558,8 @@ static bool unshare(struct link *link)
     if (link->at < transcript->parsed) {
         return false;
     }
-    buffer_reserve(&link->in, link->at - transcript->parsed + 1);
-    buffer_put(&link->in, transcript->data + transcript->parsed, link->at - transcript->parsed);
+    octets_reserve(&link->in, link->at - transcript->parsed + 1);
+    octets_put(&link->in, transcript->data + transcript->parsed, link->at - transcript->parsed);
     return true;
 }
 

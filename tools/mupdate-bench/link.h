@@ -1,5 +1,5 @@
 /*
- * Connections to the server: connected and authenticated with PLAIN, then
+ * Connections to the server: connected, with TLS if asked for, and authenticated, then
  * messages both ways, all of them in one epoll set and one thread. Whatever
  * goes wrong on one of them ends the process with a message that says what and
  * where (report_failure()), for then the figures mean nothing.
@@ -11,7 +11,7 @@
 
 #include <sys/socket.h>
 
-#include "buffer.h"
+#include "octets.h"
 #include "message.h"
 #include "options.h"
 #include "transcript.h"
@@ -20,12 +20,15 @@ enum link_state {
     LINK_CLOSED,
     LINK_CONNECTING, /* the TCP connection is being made, or nothing has come yet */
     LINK_BANNER,     /* waiting for "* OK" */
+    LINK_STARTTLS,   /* waiting for the answer to STARTTLS */
+    LINK_TLS,        /* in TLS's handshake */
     LINK_AUTH,       /* waiting for the answer to AUTHENTICATE */
     LINK_READY,      /* messages go to on_message */
     LINK_LOGOUT,     /* waiting for the answer to LOGOUT or the end */
 };
 
 struct link_set;
+struct secure;
 
 struct link {
     struct link_set *set;
@@ -34,8 +37,9 @@ struct link {
     int fd;
     bool waits_to_write;
     bool paused; /* see link_pause() */
-    struct buffer in;
-    struct buffer out;
+    struct octets in;
+    struct octets out;
+    struct secure *secure; /* NULL: PLAIN in the clear */
     bool shares; /* what it gets belongs to the transcript */
     size_t at;   /* in the transcript */
     uint64_t started_ns;
@@ -87,8 +91,8 @@ struct link_set {
     struct transcript transcript;
     size_t author; /* number of the link that extended it last */
     bool checks_later; /* set by the scenario: parse it when there is nothing to receive */
-    char *scratch; /* where links that share receive */
-    char *auth; /* the AUTHENTICATE command */
+    char *scratch; /* where links receive that share, or have layers */
+    char *auth; /* the AUTHENTICATE command; NULL: not PLAIN */
     size_t auth_len;
 };
 
@@ -156,6 +160,13 @@ void link_command(struct link *link, uint64_t tag, const char *word, size_t coun
 
 /* Send what is queued, as far as the socket takes it; the rest goes by itself. */
 void link_flush(struct link *link);
+
+/* For login.c: the log-in is complete; the connection is of no use (see on_lost). */
+void link_ready(struct link *link);
+void link_lose(struct link *link, int error);
+
+/* End the process: this is not a message at all. */
+_Noreturn void link_not_a_message(const struct link *link, const char *data, size_t len);
 
 /* End the process: the connection is lost. */
 _Noreturn void link_lost(const struct link *link, enum link_state state, int error);

@@ -1,7 +1,7 @@
 /*
  * SPDX-License-Identifier: BSD-3-Clause
  */
-#include "buffer.h"
+#include "octets.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,46 +9,46 @@
 
 #include "report.h"
 
-enum { BUFFER_BYTES = 1 << 14, BUFFER_MAX_BYTES = 1 << 22 };
+enum { OCTETS_BYTES = 1 << 14, OCTETS_MAX_BYTES = 1 << 22 };
 
-void buffer_reserve(struct buffer *buffer, size_t more)
+void octets_reserve(struct octets *octets, size_t more)
 {
-    if (buffer->start == buffer->end) {
-        buffer->start = buffer->end = 0;
+    if (octets->start == octets->end) {
+        octets->start = octets->end = 0;
     }
-    if (buffer->size - buffer->end >= more) {
+    if (octets->size - octets->end >= more) {
         return;
     }
-    if (buffer->start > 0) {
-        memmove(buffer->data, buffer->data + buffer->start, buffer->end - buffer->start);
-        buffer->end -= buffer->start;
-        buffer->start = 0;
+    if (octets->start > 0) {
+        memmove(octets->data, octets->data + octets->start, octets->end - octets->start);
+        octets->end -= octets->start;
+        octets->start = 0;
     }
-    size_t size = buffer->size == 0 ? BUFFER_BYTES : buffer->size;
-    while (size - buffer->end < more) {
+    size_t size = octets->size == 0 ? OCTETS_BYTES : octets->size;
+    while (size - octets->end < more) {
         size *= 2;
     }
-    if (size == buffer->size) {
+    if (size == octets->size) {
         return;
     }
-    if (size > BUFFER_MAX_BYTES) {
-        report_failure(EX_PROTOCOL, "a line or message longer than %d octets", BUFFER_MAX_BYTES);
+    if (size > OCTETS_MAX_BYTES) {
+        report_failure(EX_PROTOCOL, "a line or message longer than %d octets", OCTETS_MAX_BYTES);
     }
-    char *data = realloc(buffer->data, size);
+    char *data = realloc(octets->data, size);
     if (data == NULL) {
         report_failure(EX_OSERR, "no memory for a buffer of %zu octets", size);
     }
-    buffer->data = data;
-    buffer->size = size;
+    octets->data = data;
+    octets->size = size;
 }
 
-void buffer_put(struct buffer *buffer, const char *data, size_t len)
+void octets_put(struct octets *octets, const char *data, size_t len)
 {
-    memcpy(buffer->data + buffer->end, data, len);
-    buffer->end += len;
+    memcpy(octets->data + octets->end, data, len);
+    octets->end += len;
 }
 
-void buffer_put_number(struct buffer *buffer, uint64_t number)
+void octets_put_number(struct octets *octets, uint64_t number)
 {
     char digits[20];
     size_t at = sizeof(digits);
@@ -56,5 +56,5 @@ void buffer_put_number(struct buffer *buffer, uint64_t number)
         digits[--at] = (char)('0' + number % 10);
         number /= 10;
     } while (number > 0);
-    buffer_put(buffer, digits + at, sizeof(digits) - at);
+    octets_put(octets, digits + at, sizeof(digits) - at);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sysexits.h>
 
 #include "report.h"
@@ -35,8 +36,11 @@ static const char usage_text[] =
     "  memcpy    octets copied within memory\n"
     "\n"
     "  -h, --host HOST[:PORT]    the server (127.0.0.1:3905)\n"
-    "  -u, --user USER           whom to authenticate as (PLAIN)\n"
+    "  -u, --user USER           whom to authenticate as \n"
     "      --password-file FILE  the password; or in MUPDATE_BENCH_PASSWORD\n"
+    "      --mechanism NAME      SASL mechanism (PLAIN)\n"
+    "      --tls                 with STARTTLS, whatever the certificate is\n"
+    "      --tls-ca FILE         with STARTTLS and a certificate that FILE vouches for\n"
     "      --self                against a built-in server that does nothing\n"
     "  -c, --connections N       connections at once (1)\n"
     "  -d, --depth N             operations in flight on each connection (1)\n"
@@ -63,6 +67,9 @@ enum {
     OPTION_RATE,
     OPTION_LOCATION,
     OPTION_CHANGES,
+    OPTION_MECHANISM,
+    OPTION_TLS,
+    OPTION_TLS_CA,
     OPTION_BESIDE,
     OPTION_WRITES,
     OPTION_DIRECTORY,
@@ -86,6 +93,9 @@ static const struct option long_options[] = {
     {"rate", required_argument, NULL, OPTION_RATE},
     {"location", required_argument, NULL, OPTION_LOCATION},
     {"changes", no_argument, NULL, OPTION_CHANGES},
+    {"mechanism", required_argument, NULL, OPTION_MECHANISM},
+    {"tls", no_argument, NULL, OPTION_TLS},
+    {"tls-ca", required_argument, NULL, OPTION_TLS_CA},
     {"beside", required_argument, NULL, OPTION_BESIDE},
     {"writes", required_argument, NULL, OPTION_WRITES},
     {"directory", required_argument, NULL, OPTION_DIRECTORY},
@@ -208,6 +218,12 @@ static void set_option(struct options *options, int option, const char *value)
     case OPTION_RATE: options->rate = fraction("rate", value, 0.1, 1e6); break;
     case OPTION_LOCATION: options->location = value; break;
     case OPTION_CHANGES: options->changes = true; break;
+    case OPTION_MECHANISM: options->mechanism = value; break;
+    case OPTION_TLS: options->tls = true; break;
+    case OPTION_TLS_CA:
+        options->tls = true;
+        options->tls_ca = value;
+        break;
     case OPTION_BESIDE: options->beside = side_kind_of(value); break;
     case OPTION_WRITES: options->writes = (unsigned)whole("writes", value, 1, 99); break;
     case OPTION_DIRECTORY: options->directory = value; break;
@@ -229,6 +245,9 @@ static void check_options(const struct options *options)
               : options->connections == 0 || options->subscribers == 0) {
         report_failure(EX_USAGE, "--connections and --subscribers must not be 0");
     }
+    if (options->self && (options->tls || strcasecmp(options->mechanism, "PLAIN") != 0)) {
+        report_failure(EX_USAGE, "--self: the built-in server knows PLAIN only, and no TLS");
+    }
     if (options->beside != SIDE_NONE && strcmp(options->scenario, "create") != 0 &&
         strcmp(options->scenario, "acl") != 0 && strcmp(options->scenario, "find") != 0) {
         report_failure(EX_USAGE, "--beside: only create, acl and find are measured so");
@@ -239,7 +258,8 @@ void options_read(struct options *options, int argc, char **argv)
 {
     *options = (struct options){
         .host = "127.0.0.1", .port = "3905", .user = "", .rows = 100000, .connections = 1,
-        .depth = 1, .subscribers = 1, .writes = 10, .rate = 100, .seconds = 3, .timeout = 30, .directory = ".",
+        .depth = 1, .subscribers = 1, .writes = 10,
+        .mechanism = "PLAIN", .rate = 100, .seconds = 3, .timeout = 30, .directory = ".",
     };
     row_set_init(&options->set, "bench");
     password_from_environment(options);

@@ -43,6 +43,9 @@ struct options {
     const char *directory;
     enum side_kind beside;
     unsigned writes;      /* per cent of the operations of mixed */
+    const char *mechanism; /* of SASL */
+    const char *tls_ca;   /* NULL: any certificate will do */
+    bool tls;
     bool changes;         /* cycles change rows instead of looking them up */
     bool self;            /* against the built-in responder */
     bool json;
