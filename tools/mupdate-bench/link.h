@@ -161,13 +161,6 @@ void link_command(struct link *link, uint64_t tag, const char *word, size_t coun
 /* Send what is queued, as far as the socket takes it; the rest goes by itself. */
 void link_flush(struct link *link);
 
-/* For login.c: the log-in is complete; the connection is of no use (see on_lost). */
-void link_ready(struct link *link);
-void link_lose(struct link *link, int error);
-
-/* End the process: this is not a message at all. */
-_Noreturn void link_not_a_message(const struct link *link, const char *data, size_t len);
-
 /* End the process: the connection is lost. */
 _Noreturn void link_lost(const struct link *link, enum link_state state, int error);
 

@@ -9,6 +9,7 @@
 #include <strings.h>
 #include <sysexits.h>
 
+#include "link_internal.h"
 #include "report.h"
 #include "secure.h"
 

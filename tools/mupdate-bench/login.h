@@ -1,6 +1,6 @@
 /*
  * From the banner to the end of AUTHENTICATE: what a connection says and hears
- * before it is LINK_READY. Used by link.c alone.
+ * before it is LINK_READY. Used by link_receive.c and link_set.c alone.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
