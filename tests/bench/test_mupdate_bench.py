@@ -358,6 +358,15 @@ def test_a_slow_subscriber_that_is_closed_is_counted_and_comes_back():
     assert got["beside_closed"] > 2
 
 
+def test_what_is_said_before_the_dump_is_asked_for_is_not_taken_for_a_part_of_it():
+    with liar.Liar() as server:
+        filled(server)
+        server.lie = replace(b"AUTHENTICATE", b'"done"\r\n', b'"done"\r\nX1 ')
+        result = run("dump", "--rows", 50, "-k", 2, port=server.port)
+    assert result.returncode == EX_PROTOCOL
+    assert "unasked" in result.stderr
+
+
 def test_a_change_that_is_sent_twice_counts_once():
     with liar.Liar() as server:
         filled(server)

@@ -193,9 +193,11 @@ void link_start(struct link *link)
 
 void link_share(struct link *link)
 {
-    if (link->in.start < link->in.end) {
+    size_t len = link->in.end - link->in.start;
+    if (len > 0) {
         report_failure(EX_PROTOCOL, "connection %zu: the server said something unasked: %.*s",
-                       link->number, 100, link->in.data + link->in.start);
+                       link->number, (int)(len < 100 ? len : 100),
+                       link->in.data + link->in.start);
     }
     link->shares = true;
     link->at = 0;
