@@ -10,7 +10,7 @@
 #define SWEEP_MS 1000
 
 /* How long all long answers together may take before the sockets are looked at again. */
-#define LONG_TURN_NS 1000000
+#define LONG_TURN_NS 200000
 
 /* How long a client may take for the last bytes, and then to end. */
 #define DRAIN_MS 5000
