@@ -132,6 +132,10 @@ $(BUILD)/libtest.a: $(TEST_OBJECTS) Makefile
 	@echo "  AR $@"
 	$(Q)rm -f $@ && ar rcs $@ $(TEST_OBJECTS)
 
+$(BUILD)/bench-store-rate: $(BUILD)/obj/tests/bench/store_rate.o $(BUILD)/libtest.a
+	@echo "  LD $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
+
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libtest.a
 	@mkdir -p $(@D)
 	@echo "  LD $@"
@@ -163,7 +167,7 @@ run:
 
 check:
 	tools/need-packages $(CHECK_PACKAGES)
-	$(MAKE) all unit-programs
+	$(MAKE) all unit-programs $(BUILD)/bench-store-rate
 	tests/run $(BUILD) unit protocol faults install bench
 
 check-unit:
@@ -202,7 +206,7 @@ check-murder:
 
 bench:
 	tools/need-packages $(BENCH_PACKAGES)
-	$(MAKE) all
+	$(MAKE) all $(BUILD)/bench-store-rate
 	BUILD=$(BUILD) tests/bench/compare $(BENCH_OPTIONS)
 
 # --- install -----------------------------------------------------------------
