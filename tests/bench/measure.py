@@ -1,134 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What is measured: the list of runs, and the load generator that does them."""
+"""Does the runs: table after table, server after server, in changing order."""
 
-import dataclasses
-import json
-import os
-import statistics
+import itertools
+import shutil
 import string
-import subprocess
 
+import client
 import servers
+from plan import Leaves
+from tool import ToolError
 
-
-class ToolError(Exception):
-    """The load generator ended with an error: wrong reply, lost connection."""
-
-
-class Tool:
-    """build/mupdate-bench, run against a server, or alone."""
-
-    def __init__(self, program, seconds):
-        self.program = program
-        self.seconds = seconds
-        self.environment = dict(os.environ, MUPDATE_BENCH_PASSWORD=servers.PASSWORD)
-
-    def run(self, server, scenario, **options):
-        """The JSON object of one run. server None is the machine, "self" the null server."""
-        command = [self.program, "--json", "--user", servers.USER]
-        if server == "self":
-            command.append("--self")
-        elif server is not None:
-            command += ["--host", f"127.0.0.1:{server.port}"]
-        options.setdefault("seconds", self.seconds)
-        for key, value in options.items():
-            command += [f"--{key}", str(value)]
-        result = subprocess.run(
-            [*command, scenario], capture_output=True, text=True, env=self.environment, check=False
-        )
-        if result.returncode != 0:
-            name = getattr(server, "name", server)
-            raise ToolError(f"{scenario} against {name}: {result.stderr.strip()}")
-        return json.loads(result.stdout)
-
-
-@dataclasses.dataclass(frozen=True)
-class Figure:
-    """One line of the table, taken from the JSON of a run."""
-
-    key: str
-    title: str
-    field: str
-    lower_is_better: bool = False
-    scale: float = 1.0  # from the generator's unit to the table's
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """One call of the generator and the figures that it gives."""
-
-    scenario: str
-    options: dict
-    figures: tuple
-    makes_rows: bool = False
-    steady: bool = False  # its length is part of the figure and is never cut
-    against_self: bool = True
-
-
-def find(connections, depth):
-    title = f"FIND, {connections} connection{'s' * (connections > 1)}, depth {depth}, 1/s"
-    figure = Figure(f"find_c{connections}_d{depth}", title, "ops_per_s")
-    return Run("find", {"connections": connections, "depth": depth}, (figure,))
-
-
-def create(connections):
-    key = f"create_c{connections}"
-    title = f"RESERVE+ACTIVATE, {connections} connection{'s' * (connections > 1)}"
-    figures = (
-        Figure(key, f"{title}, changes/s", "ops_per_s"),
-        Figure(f"{key}_p99", f"{title}, p99 us", "p99_us", True),
-    )
-    return Run("create", {"connections": connections}, figures, makes_rows=True)
-
-
-def dump(subscribers):
-    key = f"dump_k{subscribers}"
-    title = f"UPDATE to {subscribers} subscriber{'s' * (subscribers > 1)}"
-    figures = (
-        Figure(key, f"{title}, rows/s", "rows_per_s"),
-        Figure(f"{key}_bytes", f"{title}, MB/s", "bytes_per_s", scale=1e-6),
-        Figure(f"{key}_last", f"{title}, ms to the last OK", "max_us", True, 1e-3),
-    )
-    return Run("dump", {"subscribers": subscribers}, figures)
-
-
-def latency(subscribers):
-    key = f"latency_k{subscribers}"
-    title = f"row at {subscribers} subscriber{'s' * (subscribers > 1)}"
-    figures = (
-        Figure(key, f"{title}, p50 us after the OK", "p50_us", True),
-        Figure(f"{key}_p99", f"{title}, p99 us after the OK", "p99_us", True),
-        Figure(f"{key}_command", f"{title}, p50 us after the command",
-               "from_command_p50_us", True),
-    )
-    return Run("latency", {"subscribers": subscribers, "rate": 100}, figures, steady=True)
-
-
-def cycle(connections):
-    title = f"connect, 2 FINDs, log out, {connections} at once, 1/s"
-    figure = Figure(f"cycle_c{connections}", title, "ops_per_s")
-    return Run("cycle", {"connections": connections}, (figure,))
-
-
-# Runs that add rows come last, so that the others all see the same table.
-RUNS = (
-    dump(1),
-    dump(10),
-    find(1, 1),
-    find(8, 1),
-    find(1, 64),
-    find(8, 64),
-    latency(1),
-    latency(10),
-    cycle(1),
-    cycle(8),
-    create(1),
-    create(8),
-    create(64),
-)
-
-# Cyrus passes changes on every five seconds: a shorter run would not see it.
-STEADY_SECONDS = 5.2
 NULL_SECONDS = 0.3
 
 
@@ -146,57 +27,121 @@ def new_set():
 
 
 class Measurement:
-    """All runs of one Run: values by figure key and server name."""
+    """What a run gave: values by figure key and server name, and who failed and why."""
 
     def __init__(self, run):
         self.run = run
         self.values = {figure.key: {} for figure in run.figures}
+        self.failures = {}
         self.cpu_share = 0.0
 
     def add(self, name, result):
         for figure in self.run.figures:
+            if figure.field not in result:
+                raise ToolError(f"{figure.title}: no {figure.field} in what {name} gave",
+                                usage=True)
             self.values[figure.key].setdefault(name, []).append(
                 result[figure.field] * figure.scale)
-        self.cpu_share = max(self.cpu_share, result["generator_cpu_share"])
+        self.cpu_share = max(self.cpu_share, result.get("generator_cpu_share", 0.0))
+
+    def fail(self, name, reason):
+        """One failure makes the other repetitions worthless."""
+        self.failures[name] = reason
+        for values in self.values.values():
+            values.pop(name, None)
 
 
-def measure(tool, compared, rows, repetitions, progress):
-    """Run everything on every server, in turn and in changing order."""
-    sets = new_set()
-    done = []
-    for run in RUNS:
+class Comparison:
+    """All runs of a plan, on servers that make() starts: (name) -> server, not started.
+
+    Cyrus may fail: the table says so and the rest goes on. mupdated may not.
+    """
+
+    def __init__(self, tool, make, names, options, progress):
+        self.tool = tool
+        self.make = make
+        self.names = names
+        self.options = options
+        self.progress = progress
+        self.sets = new_set()
+
+    def measure(self, runs, between):
+        """Measurements in the order of runs.
+
+        between() is called beside the runs, which it measures the limits of: after
+        each table, and before the first of the durable changes.
+        """
+        done = {}
+        for rows in sorted({run.rows for run in runs}):
+            here = [(number, run) for number, run in enumerate(runs) if run.rows == rows]
+            here.sort(key=lambda one: (one[1].leaves, one[1].under_tls))
+            wanted = {name for _, run in here for name in self.names if self.asks(run, name)}
+            compared = []
+            try:
+                for name in self.names:
+                    if name in wanted:
+                        compared.append(self.make(name))
+                        self.progress(f"starting {name}, {rows:,} rows")
+                        compared[-1].prepare(rows, self.tool)
+                steps = itertools.groupby(here, lambda one: one[1].leaves)
+                for leaves, step in steps:
+                    if leaves is Leaves.MORE_ROWS:
+                        between()
+                    for number, run in step:
+                        done[number] = self.one(run, compared)
+            finally:
+                for server in compared:
+                    server.stop()
+                    shutil.rmtree(server.directory, ignore_errors=True)
+            between()
+        return [done[number] for number in range(len(runs))]
+
+    def asks(self, run, name):
+        return name == servers.Mupdated.name or run.cyrus <= self.options.plan
+
+    def times(self, run, name):
+        ours = name == servers.Mupdated.name
+        once = run.ours_once if ours else run.cyrus_once
+        return 1 if once else self.options.repetitions
+
+    def one(self, run, compared):
         measurement = Measurement(run)
-        options = dict(run.options, rows=rows)
-        if run.steady:
-            options["seconds"] = STEADY_SECONDS
-        for repetition in range(repetitions):
-            order = compared if repetition % 2 == 0 else compared[::-1]
-            for server in order:
-                if run.makes_rows:
-                    options["set"] = next(sets)
-                measurement.add(server.name, tool.run(server, run.scenario, **options))
-        if run.against_self:
-            for _ in range(repetitions):
-                short = dict(options, seconds=NULL_SECONDS)
-                measurement.add("null", tool.run("self", run.scenario, **short))
-        progress(measurement)
-        done.append(measurement)
-    return done
+        for repetition in range(self.options.repetitions):
+            for server in compared if repetition % 2 == 0 else compared[::-1]:
+                if (self.asks(run, server.name) and repetition < self.times(run, server.name)
+                        and server.name not in measurement.failures):
+                    self.once(measurement, server)
+        if run.null:
+            short = dict(run.options, rows=run.rows, seconds=NULL_SECONDS)
+            measurement.add("null", self.tool.run("self", run.null, **short))
+        self.progress(measurement)
+        return measurement
 
+    def once(self, measurement, server):
+        run = measurement.run
+        options = dict(run.options, rows=run.rows)
+        if run.cyrus_seconds and server.name != servers.Mupdated.name:
+            options["seconds"] = run.cyrus_seconds
+        if run.leaves is Leaves.MORE_ROWS:
+            options["set"] = next(self.sets)
+        try:
+            measurement.add(server.name, run.do(self.tool, server, options, run.limit))
+        except (ToolError, servers.ServerError, client.ClientError, OSError) as error:
+            if getattr(error, "usage", False):
+                raise
+            if server.name == servers.Mupdated.name:
+                raise servers.ServerError(f"{error}; its log:\n{server.log_tail()}") from error
+            self.progress(f"{server.name} fails: {error}")
+            measurement.fail(server.name, getattr(error, "reason", "") or "ended")
+        if server.name != servers.Mupdated.name and (run.under_tls or measurement.failures):
+            self.revive(server)
 
-def limits(tool, directory):
-    """What the machine itself can do just now."""
-    loopback = tool.run(None, "loopback", seconds=0.5)
-    disk = tool.run(None, "fsync", seconds=0.5, directory=directory)
-    return {
-        "fdatasync_per_s": disk["ops_per_s"],
-        "fdatasync_p50_us": disk["p50_us"],
-        "loopback_round_trips_per_s": loopback["ops_per_s"],
-        "loopback_round_trip_p50_us": loopback["p50_us"],
-        "loopback_bytes_per_s": loopback["bytes_per_s"],
-    }
-
-
-def median_of(samples):
-    """The median of each figure of several calls of limits()."""
-    return {key: statistics.median(sample[key] for sample in samples) for key in samples[0]}
+    def revive(self, server):
+        """A server that a run has hurt is started anew, so that the next run is fair."""
+        for attempt in itertools.count(1):
+            try:
+                server.restart()
+                return
+            except servers.ServerError:
+                if attempt == 3:
+                    raise

@@ -1,27 +1,27 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The servers that are compared: started with the same rows, stopped for sure.
+"""What the servers that are compared have in common: start, stop, memory.
 
-Each class has a name, start(), stop() and port. What they write is below the
-directory that they are given; nothing else on the machine is touched.
+What they write is below the directory that they are given; nothing else on the
+machine is touched.
 """
 
 import os
 import pathlib
-import shutil
+import random
 import signal
 import socket
 import subprocess
 import time
 
+import client
+
 USER = "murder"
 PASSWORD = "bench-password"
 SERVERNAME = "mupdate.bench.test"
-CYRUS_BIN = pathlib.Path("/usr/lib/cyrus/bin")
-START_SECONDS = 60
-STOP_SECONDS = 20
-
-# What tools/mupdate-bench/row.c makes of a row number.
-FOLDERS = ("", ".Sent", ".Drafts", ".Trash", ".Archive.2026")
+FIRST_ROW = "user.bench00000000"
+START_SECONDS = 120
+STOP_SECONDS = 30
+FILL_SECONDS = 1800
 
 
 class ServerError(Exception):
@@ -29,12 +29,24 @@ class ServerError(Exception):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody listens on and that the kernel gives to no client.
+
+    While a server is down its clients try to connect; a client that the kernel
+    gave this very port would reach itself.
+    """
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+        first_of_kernel = int(file.read().split()[0])
+    while True:
+        port = random.randrange(max(1024, first_of_kernel - 12000), first_of_kernel)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
-def sasl_settings(directory):
+def common_settings(directory):
     """The same accounts and the same rules for everyone, in imapd.conf's words."""
     return (
         f"servername: {SERVERNAME}\n"
@@ -43,7 +55,9 @@ def sasl_settings(directory):
         "sasl_pwcheck_method: auxprop\n"
         "sasl_auxprop_plugin: sasldb\n"
         f"sasl_sasldb_path: {directory}/sasldb2\n"
-        "sasl_mech_list: PLAIN\n"
+        "sasl_mech_list: PLAIN SCRAM-SHA-1 SCRAM-SHA-256\n"
+        f"tls_server_cert: {directory}/cert.pem\n"
+        f"tls_server_key: {directory}/key.pem\n"
     )
 
 
@@ -52,50 +66,95 @@ def make_account(directory):
     subprocess.run(command, input=PASSWORD.encode() + b"\n", check=True)
 
 
+def make_certificate(directory):
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+               "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30",
+               "-subj", f"/CN={SERVERNAME}", "-keyout", f"{directory}/key.pem",
+               "-out", f"{directory}/cert.pem"]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def resident_bytes(pid):
+    """The memory that a process has, from /proc."""
+    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as lines:
+        for line in lines:
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+    raise ServerError(f"process {pid} has no memory: it has ended")
+
+
 class Server:
-    """A process of its own session, so that stopping it stops its children."""
+    """A process in a session of its own, so that stopping it stops its children."""
 
     name = ""
+    rows = 0
+    empty_bytes = 0  # what the process has with an empty table and the smallest cache
 
     def __init__(self, directory):
         self.directory = pathlib.Path(directory)
         self.port = free_port()
         self.process = None
 
-    def launch(self, command):
+    def prepare(self, rows, tool):
+        """Make the table of so many rows, and start."""
+        make_account(self.directory)
+        make_certificate(self.directory)
+        self.make_table(rows, tool)
+
+    def make_table(self, rows, tool):
+        """Start empty, to measure it; put the rows in; start again, with self.rows set."""
+        raise NotImplementedError
+
+    def launch(self):
+        """Start the process, and do not wait for anything."""
+        raise NotImplementedError
+
+    def repair_at_start(self, whether):
+        """Whether the next starts look through the databases first, where one can choose."""
+
+    def pid(self):
+        """The process that answers and has the table."""
+        return self.process.pid
+
+    def spawn(self, command):
         log = open(self.directory / "log", "ab")
         with log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
-        self.wait_for_banner()
 
-    def wait_for_banner(self):
+    def start(self):
+        self.launch()
+        self.wait_until_it_answers()
+
+    def restart(self):
+        self.stop()
+        self.start()
+
+    def answers(self):
+        """Whether a client can log in and look a row up just now."""
+        try:
+            with client.Client(self.port, USER, PASSWORD) as one:
+                return one.find(FIRST_ROW) == (self.rows > 0)
+        except (OSError, client.ClientError):
+            return False
+
+    def wait_until_it_answers(self):
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 break
-            try:
-                with socket.create_connection(("127.0.0.1", self.port), timeout=5) as link:
-                    if b"* OK MUPDATE" in self.read_banner(link):
-                        return
-            except OSError:
-                pass
-            time.sleep(0.05)
+            if self.answers():
+                return
+            time.sleep(0.002)
         raise ServerError(f"{self.name} does not answer; its log:\n{self.log_tail()}")
 
-    @staticmethod
-    def read_banner(link):
-        got = b""
-        while b"* OK" not in got:
-            octets = link.recv(4096)
-            if not octets:
-                break
-            got += octets
-        return got
+    def resident_bytes(self):
+        return resident_bytes(self.pid())
 
     def log_tail(self):
-        return (self.directory / "log").read_text(errors="replace")[-2000:]
+        log = self.directory / "log"
+        return log.read_text(errors="replace")[-2000:] if log.exists() else ""
 
     def stop(self):
         if self.process is None:
@@ -116,103 +175,13 @@ class Server:
             pass
 
 
-class Cyrus(Server):
-    """Cyrus's own master list: mupdate -m below Cyrus's master process."""
-
-    name = "Cyrus"
-
-    # Workers and connections beyond the defaults, so that 64 connections and
-    # ten subscribers each find a thread.
-    SETTINGS = (
-        "mupdate_connections_max: 1024\n"
-        "mupdate_workers_start: 32\n"
-        "mupdate_workers_minspare: 16\n"
-        "mupdate_workers_maxspare: 128\n"
-        "mupdate_workers_max: 256\n"
-    )
-
-    @staticmethod
-    def missing():
-        if not (CYRUS_BIN / "mupdate").exists():
-            return "Cyrus's mupdate is not installed: apt-get install cyrus-murder"
-        if os.geteuid() != 0:
-            return "Cyrus's master process must be started by root"
-        return None
-
-    @staticmethod
-    def version():
-        query = ["dpkg-query", "-W", "-f", "${Version}", "cyrus-murder"]
-        result = subprocess.run(query, capture_output=True, text=True, check=False)
-        return result.stdout.strip() or "unknown"
-
-    def start(self, rows, tool):
-        del tool
-        for name in ("db", "proc", "socket", "ptclient", "log", "msg"):
-            (self.directory / "conf" / name).mkdir(parents=True)
-        (self.directory / "imapd.conf").write_text(
-            sasl_settings(self.directory)
-            + self.SETTINGS
-            + f"configdirectory: {self.directory}/conf\n"
-            f"partition-default: {self.directory}/conf\n"
-            f"idlesocket: {self.directory}/conf/socket/idle\n"
-        )
-        command = f"mupdate -C {self.directory}/imapd.conf -m"
-        (self.directory / "cyrus.conf").write_text(
-            "START {\n}\nSERVICES {\n"
-            f'  mupdate cmd="{command}" listen="127.0.0.1:{self.port}" prefork=1\n'
-            "}\nEVENTS {\n}\n"
-        )
-        make_account(self.directory)
-        self.load(rows)
-        self.give_away()
-        self.launch(
-            [
-                CYRUS_BIN / "master",
-                "-D",
-                "-C",
-                self.directory / "imapd.conf",
-                "-M",
-                self.directory / "cyrus.conf",
-                "-p",
-                self.directory / "master.pid",
-            ]
-        )
-
-    def give_away(self):
-        """Cyrus's programs, the converter too, become the user cyrus first of all."""
-        for path in [self.directory, *self.directory.rglob("*")]:
-            shutil.chown(path, "cyrus", "mail")
-
-    def load(self, rows):
-        """Fill its database file with Cyrus's own tool: over the wire it takes minutes."""
-        if rows == 0:
-            return
-        flat = self.directory / "rows.flat"
-        with open(flat, "wb") as out:
-            for line in sorted(self.record(number) for number in range(rows)):
-                out.write(line)
-        self.give_away()
-        convert = [CYRUS_BIN / "cvt_cyrusdb", "-C", self.directory / "imapd.conf"]
-        convert += [flat, "flat", self.directory / "conf" / "mailboxes.db", "twoskip"]
-        result = subprocess.run(convert, capture_output=True, text=True, check=False)
-        if result.returncode != 0 or "DBERROR" in result.stdout:
-            raise ServerError(f"cvt_cyrusdb: {result.stdout}{result.stderr}")
-        flat.unlink()
-
-    @staticmethod
-    def record(number):
-        """A row as Cyrus 3.6 keeps it: a dot in the name is the octet 0x1F."""
-        user, folder = divmod(number, len(FOLDERS))
-        name = f"user.bench{user:08}{FOLDERS[folder]}".replace(".", "\x1f")
-        location = f"P default S backend{user % 4 + 1}.bench.test"
-        acl = f"A %(bench{user:08} lrswipkxtecdan)"
-        return f"N{name}\t%(T er {location} M 1700000000 {acl})\n".encode()
-
-
 class Mupdated(Server):
     """The daemon of this tree."""
 
     name = "mupdated"
+    # Room for the ten thousand connections that it must hold.
+    SETTINGS = "mupdate_connections_max: 20000\n"
+    SMALL_CACHE = {"cache_size": "1M"}
 
     def __init__(self, directory, program):
         super().__init__(directory)
@@ -228,13 +197,25 @@ class Mupdated(Server):
         words = result.stdout.split()
         return words[-1] if words else "unknown"
 
-    def start(self, rows, tool):
-        (self.directory / "db").mkdir()
+    def configure(self, **settings):
+        """Write the configuration file, for the next start."""
         (self.directory / "mupdated.conf").write_text(
-            sasl_settings(self.directory)
+            common_settings(self.directory)
+            + self.SETTINGS
             + f"listen: 127.0.0.1:{self.port}\ndatabase_directory: {self.directory}/db\n"
+            + "".join(f"{key}: {value}\n" for key, value in settings.items())
         )
-        make_account(self.directory)
-        self.launch([self.program, "-C", self.directory / "mupdated.conf"])
-        if rows > 0:
-            tool.run(self, "fill", connections=8, depth=256, rows=rows)
+
+    def make_table(self, rows, tool):
+        (self.directory / "db").mkdir()
+        self.configure(**self.SMALL_CACHE)
+        self.start()
+        self.empty_bytes = self.resident_bytes()
+        self.configure()
+        self.restart()
+        tool.run(self, "fill", FILL_SECONDS, connections=8, depth=256, rows=rows)
+        self.rows = rows
+        self.restart()
+
+    def launch(self):
+        self.spawn([self.program, "-C", self.directory / "mupdated.conf"])

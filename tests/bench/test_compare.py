@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The comparison: what it runs, on whom, and what becomes of a server that fails."""
+
+import types
+
+import pytest
+
+import client
+import liar
+import measure
+import runs
+import servers
+from plan import Leaves, Plan, Run, rate, tls_variant, time_of
+from tool import Tool, ToolError
+
+EVERY = runs.all_runs(100000)
+
+
+class Stub:
+    """A server that is only counted."""
+
+    def __init__(self, name, directory):
+        self.name = name
+        self.directory = directory
+        self.events = []
+        self.process = None
+
+    def prepare(self, rows, tool):
+        del tool
+        self.events.append(("prepare", rows))
+
+    def restart(self):
+        self.events.append("restart")
+
+    def stop(self):
+        self.events.append("stop")
+
+    def log_tail(self):
+        return "its last words"
+
+
+class StubTool:
+    def run(self, server, scenario, limit=None, **options):
+        del server, scenario, limit, options
+        return {"value": 1.0}
+
+
+def compare(chosen, tmp_path, plan=Plan.FULL, repetitions=2):
+    """(measurements, the servers by name, what was said)."""
+    made = {}
+    said = []
+
+    def make(name):
+        made.setdefault(name, []).append(Stub(name, tmp_path / name))
+        return made[name][-1]
+
+    options = types.SimpleNamespace(plan=plan, repetitions=repetitions)
+    comparison = measure.Comparison(StubTool(), make, ["Cyrus", "mupdated"], options, said.append)
+    return comparison.measure(chosen, lambda: None), made, said
+
+
+def run_of(do, **more):
+    more.setdefault("rows", 10)
+    return Run("section", do, (rate("key", "title", "value"),), **more)
+
+
+def value(number=1.0):
+    return lambda tool, server, options, limit: {"value": number}
+
+
+def test_each_figure_has_a_key_of_its_own_and_is_found_in_its_section_by_its_title():
+    figures = [(run.section, figure) for run in EVERY for figure in run.figures]
+    assert len({figure.key for _, figure in figures}) == len(figures)
+    shown = [(section, figure.title) for section, figure in figures if section != runs.GROWTH]
+    assert len(set(shown)) == len(shown)
+
+
+def test_each_plan_has_all_runs_of_the_smaller_one_and_more():
+    for smaller, larger in ((Plan.QUICK, Plan.USUAL), (Plan.USUAL, Plan.FULL)):
+        keys = [{run.figures[0].key for run in runs.chosen(plan, 100000)}
+                for plan in (smaller, larger)]
+        assert keys[0] < keys[1]
+
+
+def test_ten_million_rows_are_in_the_full_plan_only():
+    assert max(run.rows for run in runs.chosen(Plan.USUAL, 100000)) == 1000000
+    assert max(run.rows for run in runs.chosen(Plan.FULL, 100000)) == 10000000
+
+
+def test_every_kind_of_run_is_done_under_tls_too():
+    clear = {run.section for run in EVERY if not run.under_tls} - {runs.GROWTH}
+    tls = {run.section for run in EVERY if run.under_tls}
+    assert tls == {f"{section}, under TLS" for section in clear}
+    assert all(run.options["tls"] is True for run in EVERY if run.under_tls)
+
+
+def test_a_run_under_tls_changes_neither_the_clear_one_nor_its_options():
+    clear = run_of(value(), options={"connections": 3}, tls=Plan.USUAL)
+    tls = tls_variant(clear)
+    assert tls.options == {"connections": 3, "tls": True}
+    assert clear.options == {"connections": 3}
+    assert tls.figures[0].key == "key_tls"
+
+
+def test_each_server_does_each_run_as_often_as_asked_and_they_take_turns(tmp_path):
+    order = []
+
+    def do(tool, server, options, limit):
+        del tool, options, limit
+        order.append(server.name)
+        return {"value": 1.0}
+
+    done, _, _ = compare([run_of(do)], tmp_path, repetitions=3)
+    assert order == ["Cyrus", "mupdated", "mupdated", "Cyrus", "Cyrus", "mupdated"]
+    assert {name: len(values) for name, values in done[0].values["key"].items()} == {
+        "Cyrus": 3, "mupdated": 3}
+
+
+def test_measurements_come_in_the_order_of_the_list_whatever_the_order_of_the_tables(tmp_path):
+    chosen = [run_of(value(3), rows=30, leaves=Leaves.MORE_ROWS), run_of(value(1), rows=10),
+              run_of(value(2), rows=30)]
+    done, made, _ = compare(chosen, tmp_path)
+    assert [one.values["key"]["mupdated"][0] for one in done] == [3, 1, 2]
+    assert [server.events[0] for server in made["mupdated"]] == [("prepare", 10), ("prepare", 30)]
+    assert all(server.events[-1] == "stop" for servers_ in made.values() for server in servers_)
+
+
+def test_runs_that_add_rows_are_done_after_those_that_count_them(tmp_path):
+    order = []
+
+    def do(word):
+        def done(tool, server, options, limit):
+            del tool, server, limit
+            order.append((word, "set" in options))
+            return {"value": 1.0}
+        return done
+
+    chosen = [run_of(do("creates"), leaves=Leaves.MORE_ROWS),
+              run_of(do("changes"), leaves=Leaves.OTHER_ACLS), run_of(do("reads"))]
+    compare(chosen, tmp_path, repetitions=1)
+    assert order == [("reads", False)] * 2 + [("changes", False)] * 2 + [("creates", True)] * 2
+
+
+def test_the_machine_is_measured_after_each_table_and_before_the_changes(tmp_path):
+    events = []
+
+    def do(tool, server, options, limit):
+        del tool, server, limit
+        events.append(options["rows"])
+        return {"value": 1.0}
+
+    options = types.SimpleNamespace(plan=Plan.FULL, repetitions=1)
+    comparison = measure.Comparison(StubTool(), lambda name: Stub(name, tmp_path), ["mupdated"],
+                                    options, lambda event: None)
+    comparison.measure([run_of(do, rows=20, leaves=Leaves.MORE_ROWS), run_of(do, rows=20),
+                        run_of(do, rows=10)], lambda: events.append("limits"))
+    assert events == [10, "limits", 20, "limits", 20, "limits"]
+
+
+def test_cyrus_is_not_started_for_a_table_on_which_it_does_nothing(tmp_path):
+    _, made, _ = compare([run_of(value(), cyrus=Plan.NEVER)], tmp_path)
+    assert list(made) == ["mupdated"]
+
+
+def failing(error, name="Cyrus"):
+    def do(tool, server, options, limit):
+        del tool, options, limit
+        if server.name == name:
+            raise error
+        return {"value": 1.0}
+    return do
+
+
+def test_when_cyrus_fails_the_reason_is_kept_it_is_started_anew_and_the_rest_goes_on(tmp_path):
+    broken = run_of(failing(ToolError("create against Cyrus: closed", "closed a connection")))
+    done, made, said = compare([broken, run_of(value())], tmp_path)
+    assert done[0].failures == {"Cyrus": "closed a connection"}
+    assert list(done[0].values["key"]) == ["mupdated"]
+    assert len(done[0].values["key"]["mupdated"]) == 2
+    assert set(done[1].values["key"]) == {"Cyrus", "mupdated"}
+    assert made["Cyrus"][0].events.count("restart") == 1
+    assert "Cyrus fails: create against Cyrus: closed" in said
+
+
+def test_when_mupdated_fails_the_comparison_ends_with_its_log_and_servers_stopped(tmp_path):
+    broken = run_of(failing(ToolError("create against mupdated: closed"), "mupdated"))
+    stopped = []
+
+    def make(name):
+        stopped.append(Stub(name, tmp_path))
+        return stopped[-1]
+
+    options = types.SimpleNamespace(plan=Plan.FULL, repetitions=1)
+    comparison = measure.Comparison(StubTool(), make, ["Cyrus", "mupdated"], options,
+                                    lambda event: None)
+    with pytest.raises(servers.ServerError, match="its last words"):
+        comparison.measure([broken], lambda: None)
+    assert [server.events[-1] for server in stopped] == ["stop", "stop"]
+
+
+def test_a_scenario_that_the_generator_does_not_know_is_no_failure_of_cyrus(tmp_path):
+    unknown = ToolError("fly: no such scenario", "refused", usage=True)
+    with pytest.raises(ToolError, match="no such scenario"):
+        compare([run_of(failing(unknown))], tmp_path)
+
+
+def test_a_figure_that_is_not_in_the_answer_is_no_failure_of_cyrus(tmp_path):
+    run = Run("section", value(), (time_of("key", "title", "other"),), rows=10)
+    with pytest.raises(ToolError, match="no other"):
+        compare([run], tmp_path)
+
+
+def test_cyrus_is_started_anew_after_each_run_under_tls(tmp_path):
+    _, made, _ = compare([tls_variant(run_of(value(), tls=Plan.USUAL))], tmp_path)
+    assert made["Cyrus"][0].events.count("restart") == 1
+    assert made["mupdated"][0].events.count("restart") == 0
+
+
+def test_every_set_of_new_names_is_one_that_the_generator_accepts_and_used_once():
+    sets = measure.new_set()
+    names = [next(sets) for _ in range(2000)]
+    assert len(set(names)) == 2000
+    assert all(name.isalpha() and name.islower() and len(name) <= 12 for name in names)
+    assert "bench" not in names
+
+
+def script(tmp_path, text):
+    """A load generator that is a shell script."""
+    path = tmp_path / "generator"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return Tool(path, 0.1)
+
+
+def test_the_last_line_of_the_generator_is_the_answer(tmp_path):
+    tool = script(tmp_path, 'echo waiting; echo "{\\"ops_per_s\\": 7}"')
+    assert tool.run(None, "resync") == {"ops_per_s": 7}
+    with tool.start(None, "resync") as running:
+        running.wait_for("waiting")
+        assert running.result() == {"ops_per_s": 7}
+
+
+def test_an_option_that_is_true_is_given_without_a_value(tmp_path):
+    tool = script(tmp_path, 'echo "$@" >&2; exit 1')
+    with pytest.raises(ToolError, match=r"--self --seconds 0.1 --rows 5 --tls dump$"):
+        tool.run("self", "dump", rows=5, tls=True)
+
+
+@pytest.mark.parametrize("status, words, reason", [
+    (69, "nothing from 127.0.0.1 for 30 seconds", "did not answer in time"),
+    (69, "5 of 9 changes did not arrive", "did not answer in time"),
+    (69, "closed by the server", "refused or closed a connection"),
+    (76, "wanted OK, got: NO", "answered wrongly"),
+])
+def test_what_the_generator_complains_of_is_told_in_general_words(tmp_path, status, words, reason):
+    tool = script(tmp_path, f"echo '{words}' >&2; exit {status}")
+    with pytest.raises(ToolError, match=words) as caught:
+        tool.run(None, "find")
+    assert caught.value.reason == reason and not caught.value.usage
+
+
+def test_a_usage_error_of_the_generator_is_marked_as_one(tmp_path):
+    with pytest.raises(ToolError) as caught:
+        script(tmp_path, "exit 64").run(None, "fly")
+    assert caught.value.usage
+
+
+def test_a_generator_that_takes_too_long_is_ended(tmp_path):
+    tool = script(tmp_path, "exec sleep 100")
+    with pytest.raises(ToolError) as caught:
+        tool.run(None, "dump", limit=0.2)
+    assert caught.value.reason == "was not done in 0.2 s"
+    with tool.start(None, "hold") as running, pytest.raises(ToolError, match="not done"):
+        running.wait_for("ready", 0.2)
+
+
+def test_a_generator_that_ends_before_it_is_ready_is_told_with_its_words(tmp_path):
+    with script(tmp_path, "echo no room >&2; exit 71").start(None, "hold") as running:
+        with pytest.raises(ToolError, match="no room"):
+            running.wait_for("ready")
+
+
+def test_the_generator_is_ended_when_the_comparison_is_stopped(tmp_path):
+    with pytest.raises(SystemExit):
+        with script(tmp_path, "exec sleep 100").start(None, "hold") as running:
+            raise SystemExit
+    assert running.process.poll() is not None
+
+
+def test_the_client_for_single_moments_finds_rows_and_sees_a_dump_begin():
+    with liar.Liar() as server:
+        server.rows[b"user.a"] = (b"backend1!default", b"a lr")
+        with client.Client(server.port, "murder", "secret") as one:
+            assert one.find("user.a")
+            assert not one.find("user.b")
+        with client.Client(server.port, "murder", "secret") as one:
+            one.begin_dump()
+
+
+@pytest.mark.parametrize("lie", [None, b"X0 NO \"not today\"\r\n", b"* BYE \"bye\"\r\n"])
+def test_the_client_tells_a_refusal_from_an_answer(lie):
+    def wrong(words, honest):
+        return lie if words[1] == b"FIND" else honest
+
+    with liar.Liar(wrong) as server, client.Client(server.port, "murder", "secret") as one:
+        with pytest.raises(client.ClientError):
+            one.find("user.a")
+
+
+def test_a_port_that_is_free_is_none_that_the_kernel_gives_to_clients():
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+        first = int(file.read().split()[0])
+    assert 1024 <= servers.free_port() < first
+
+
+def test_the_memory_of_a_process_is_read_and_one_that_is_gone_is_an_error():
+    assert servers.resident_bytes("self") > 1000000
+    with pytest.raises(OSError):
+        servers.resident_bytes(2**22 + 1)
