@@ -11,7 +11,7 @@ import time
 import client
 import servers
 
-FIRST_OCTET_TIMES = 11
+FIRST_OCTET_TIMES = 5
 
 
 def call(scenario):

@@ -36,6 +36,10 @@ class Measurement:
         self.cpu_share = 0.0
 
     def add(self, name, result):
+        main = self.run.figures[0]
+        if not main.lower_is_better and result.get(main.field) == 0:
+            raise ToolError(f"{main.title}: nothing was done by {name}",
+                            "answered nothing in the time of the run")
         for figure in self.run.figures:
             if figure.field not in result:
                 raise ToolError(f"{figure.title}: no {figure.field} in what {name} gave",

@@ -26,7 +26,7 @@ def ratio(figure, cyrus, ours):
     """How many times better ours is. No time counts as less than a microsecond."""
     if figure.lower_is_better:
         return cyrus / max(ours, figure.scale)
-    return ours / max(cyrus, 1e-9)
+    return ours / cyrus
 
 
 def summary(values):
@@ -47,7 +47,7 @@ def summarise(measurements):
             entry.update({name: summary(values) for name, values in by_server.items()})
             entry.update({name: {"failed": reason}
                           for name, reason in measurement.failures.items()})
-            if CYRUS in by_server and OURS in by_server:
+            if CYRUS in by_server and OURS in by_server and entry[CYRUS]["median"]:
                 entry["ratio"] = ratio(figure, entry[CYRUS]["median"], entry[OURS]["median"])
             figures.append(entry)
     return figures

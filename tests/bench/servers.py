@@ -180,7 +180,7 @@ class Mupdated(Server):
 
     name = "mupdated"
     # Room for the ten thousand connections that it must hold.
-    SETTINGS = "mupdate_connections_max: 20000\n"
+    SETTINGS = "mupdate_connections_max: 12000\n"
     SMALL_CACHE = {"cache_size": "1M"}
 
     def __init__(self, directory, program):

@@ -210,6 +210,28 @@ def test_a_figure_that_is_not_in_the_answer_is_no_failure_of_cyrus(tmp_path):
         compare([run], tmp_path)
 
 
+def test_a_server_that_did_nothing_in_the_time_of_a_run_has_failed(tmp_path):
+    def do(tool, server, options, limit):
+        del tool, options, limit
+        return {"value": 0 if server.name == "Cyrus" else 1}
+
+    done, _, _ = compare([run_of(do)], tmp_path)
+    assert done[0].failures == {"Cyrus": "answered nothing in the time of the run"}
+
+
+def test_many_changes_at_once_get_the_time_that_cyrus_needs_for_them(tmp_path):
+    seconds = {}
+
+    def do(tool, server, options, limit):
+        del tool, limit
+        seconds[server.name] = options.get("seconds")
+        return {"value": 1.0}
+
+    compare([run_of(do, **runs.wide(512, 1))], tmp_path, repetitions=1)
+    assert seconds["mupdated"] is None and seconds["Cyrus"] > 1
+    assert runs.wide(8, 16) == {}
+
+
 def test_cyrus_is_started_anew_after_each_run_under_tls(tmp_path):
     _, made, _ = compare([tls_variant(run_of(value(), tls=Plan.USUAL))], tmp_path)
     assert made["Cyrus"][0].events.count("restart") == 1
