@@ -71,7 +71,7 @@ def mixed(connections, rows, **more):
                time_of(f"{key}_find_p99", f"{title}, FIND p99 us", "find_p99_us"),
                time_of(f"{key}_change_p99", f"{title}, change p99 us", "change_p99_us"))
     return call(MIXED, "mixed", figures, {"connections": connections, "subscribers": 10},
-                rows=rows, leaves=Leaves.OTHER_ACLS, **more)
+                rows=rows, leaves=Leaves.OTHER_ACLS, cyrus_once=True, **more)
 
 
 def cycle(connections, mechanism, changes, rows, **more):
@@ -121,7 +121,7 @@ def beside(scenario, what, rows, **more):
     figures = (time_of(f"{key}_p99", f"{title}, p99 us", "beside_p99_us"),
                time_of(f"{key}_quiet_p99", f"{title}, p99 us before", "quiet_p99_us"))
     leaves = Leaves.TABLE_AS_IT_WAS if scenario == "find" else Leaves.MORE_ROWS
-    options = {"subscribers": 100, "beside": what, "timeout": 10}
+    options = {"subscribers": 100, "beside": what, "timeout": 10, "seconds": 1}
     return call(BESIDE, scenario, figures, options, rows=rows, leaves=leaves, null="",
                 cyrus_once=True, limit=25, **more)
 
@@ -146,7 +146,8 @@ def start_unrepaired(rows, end="", **more):
     """mupdated looks through its log at each start; Cyrus does if its cyrus.conf says so."""
     figure = time_of(f"start_unrepaired{end}",
                      f"{rows:,} rows, Cyrus without ctl_cyrusdb -r, ms", "start_us", 1e-3)
-    return Run(MEMORY, doers.start, (figure,), {"repair": False}, rows, **more)
+    return Run(MEMORY, doers.start, (figure,), {"repair": False}, rows, cyrus_once=True,
+               ours_once=True, **more)
 
 
 def table_memory(rows, end="", **more):
@@ -213,7 +214,9 @@ def bigger(rows, plan):
     yield acl(64, 1, rows, GROWTH, end, plan=plan, cyrus=NEVER, null="")
     for scenario in ("dump", "list"):
         for subscribers in (1, 10, 100):
-            yield dump(scenario, subscribers, rows, end, plan=plan, null="", limit=1200,
+            most = scenario == "list" and subscribers == 100
+            yield dump(scenario, subscribers, rows, end, null="", limit=1200,
+                       plan=FULL if most else plan,
                        cyrus=plan if subscribers == 1 else NEVER,
                        cyrus_once=True, ours_once=subscribers > 1)
     yield first_octet(rows, end, plan=plan, cyrus=NEVER)
