@@ -12,12 +12,32 @@ import client
 import servers
 
 FIRST_OCTET_TIMES = 5
+LIMIT_SECONDS = 0.15
 
 
 def call(scenario):
     """A plain call of the generator."""
     def do(tool, server, options, limit):
         return tool.run(server, scenario, limit, **options)
+    return do
+
+
+def call_beside_limits(scenario, limits):
+    """A plain call, with the limits of the machine that bound it measured just before and after.
+
+    How fast a sleeping process is woken differs from one moment to the next, for
+    every process alike, so a ratio to a limit of some other moment says little.
+    of_limits is the run's p50 as a multiple of the sum of the limits' p50s.
+    """
+    def sample(tool, server):
+        return sum(tool.run(None, limit, seconds=LIMIT_SECONDS, directory=server.directory)
+                   ["p50_us"] for limit in limits)
+
+    def do(tool, server, options, limit):
+        before = sample(tool, server)
+        result = tool.run(server, scenario, limit, **options)
+        bound = (before + sample(tool, server)) / 2
+        return dict(result, of_limits=result["p50_us"] / bound)
     return do
 
 

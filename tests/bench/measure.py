@@ -48,6 +48,13 @@ class Measurement:
                 result[figure.field] * figure.scale)
         self.cpu_share = max(self.cpu_share, result.get("generator_cpu_share", 0.0))
 
+    def add_null(self, result):
+        """What the generator reaches against nothing; it has not all that a server has."""
+        for figure in self.run.figures:
+            if figure.field in result:
+                self.values[figure.key]["null"] = [result[figure.field] * figure.scale]
+        self.cpu_share = max(self.cpu_share, result.get("generator_cpu_share", 0.0))
+
     def fail(self, name, reason):
         """One failure makes the other repetitions worthless."""
         self.failures[name] = reason
@@ -117,7 +124,7 @@ class Comparison:
                     self.once(measurement, server)
         if run.null:
             short = dict(run.options, rows=run.rows, seconds=NULL_SECONDS)
-            measurement.add("null", self.tool.run("self", run.null, **short))
+            measurement.add_null(self.tool.run("self", run.null, **short))
         self.progress(measurement)
         return measurement
 

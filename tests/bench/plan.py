@@ -72,7 +72,8 @@ def many(count, what):
 def call(section, scenario, figures, options, **more):
     """A run that is one call of the generator."""
     more.setdefault("null", scenario)
-    return Run(section, doers.call(scenario), figures, options, **more)
+    more.setdefault("do", doers.call(scenario))
+    return Run(section, figures=figures, options=options, **more)
 
 
 def tls_variant(run):

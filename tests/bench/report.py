@@ -25,7 +25,8 @@ GROWTH = (
 def ratio(figure, cyrus, ours):
     """How many times better ours is. No time counts as less than a microsecond."""
     if figure.lower_is_better:
-        return cyrus / max(ours, figure.scale)
+        least = figure.scale if figure.field.endswith("_us") else 1e-9
+        return cyrus / max(ours, least)
     return ours / cyrus
 
 

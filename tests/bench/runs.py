@@ -26,6 +26,10 @@ CYRUS_STREAM_SECONDS = 5.2
 CYRUS_CHANGES_PER_S = 1200
 
 
+def times_limits(key, title):
+    return time_of(key, f"{many(1, 'connection')}, depth 1, {title}", "of_limits")
+
+
 def wide(connections, depth):
     """Time for Cyrus to answer each connection at least twice, where they are many."""
     changes_at_once = connections * depth
@@ -41,6 +45,9 @@ def create(connections, depth, rows, **more):
     figures = (rate(key, f"{title}, 1/s"),
                time_of(f"{key}_p50", f"{title}, p50 us", "p50_us"),
                time_of(f"{key}_p99", f"{title}, p99 us", "p99_us"))
+    if connections * depth == 1:
+        figures += (times_limits(f"{key}_of_limits", "p50 in syncs + round trips"),)
+        more["do"] = doers.call_beside_limits("create", ("fsync", "loopback"))
     return call(CREATES, "create", figures, {"connections": connections, "depth": depth},
                 rows=rows, leaves=Leaves.MORE_ROWS, **wide(connections, depth), **more)
 
@@ -57,10 +64,13 @@ def acl(connections, depth, rows, section=ACLS, end="", **more):
 def find(connections, depth, rows, section=FINDS, end="", **more):
     key = f"find_c{connections}_d{depth}"
     title = f"{many(connections, 'connection')}, depth {depth}"
-    figures = [rate(f"{key}{end}", f"{title}, 1/s")]
+    figures = (rate(f"{key}{end}", f"{title}, 1/s"),)
     if depth == 1:
-        figures.append(time_of(f"{key}_p50{end}", f"{title}, p50 us", "p50_us"))
-    return call(section, "find", tuple(figures), {"connections": connections, "depth": depth},
+        figures += (time_of(f"{key}_p50{end}", f"{title}, p50 us", "p50_us"),)
+    if connections * depth == 1:
+        figures += (times_limits(f"{key}_of_limits{end}", "p50 in bare round trips"),)
+        more["do"] = doers.call_beside_limits("find", ("loopback",))
+    return call(section, "find", figures, {"connections": connections, "depth": depth},
                 rows=rows, **more)
 
 
@@ -131,7 +141,7 @@ def hold(kind, count, **more):
     key = f"hold_{kind}_{count}"
     title = f"{count:,} {'idle connections' if idle else 'subscribers'}"
     figures = (time_of(f"{key}_each", f"{title}, kB each", "resident_bytes_each", 1e-3),
-               time_of(key, f"{title}, MB", "resident_bytes", 1e-6))
+               time_of(key, f"{title}, MB together", "resident_bytes", 1e-6))
     options = {"connections": count if idle else 0, "subscribers": 0 if idle else count}
     return Run(MEMORY, doers.hold, figures, options, SMALL_ROWS, cyrus_once=True,
                ours_once=True, **more)

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The comparison: what it runs, on whom, and what becomes of a server that fails."""
 
+import dataclasses
 import types
 
 import pytest
 
 import client
+import doers
 import liar
 import measure
 import runs
@@ -244,6 +246,37 @@ def test_every_set_of_new_names_is_one_that_the_generator_accepts_and_used_once(
     assert len(set(names)) == 2000
     assert all(name.isalpha() and name.islower() and len(name) <= 12 for name in names)
     assert "bench" not in names
+
+
+def test_the_empty_server_is_measured_once_for_the_figures_that_it_has(tmp_path):
+    run = Run("section", value(), (rate("key", "title", "value"),
+                                   time_of("more", "title", "other")), rows=10, null="find")
+    run = dataclasses.replace(run, do=lambda *_: {"value": 2.0, "other": 3.0})
+    done, _, _ = compare([run], tmp_path)
+    assert done[0].values["key"]["null"] == [1.0]
+    assert "null" not in done[0].values["more"]
+
+
+class LimitedTool:
+    """Answers with the next of some p50s, and remembers what was asked."""
+
+    def __init__(self, *times):
+        self.times = list(times)
+        self.asked = []
+
+    def run(self, server, scenario, limit=None, **options):
+        del limit, options
+        self.asked.append((server, scenario))
+        return {"p50_us": self.times.pop(0)}
+
+
+def test_a_ratio_to_limits_takes_those_of_just_before_and_just_after(tmp_path):
+    server = Stub("mupdated", tmp_path)
+    tool = LimitedTool(100.0, 10.0, 300.0, 180.0, 10.0)
+    got = doers.call_beside_limits("create", ("fsync", "loopback"))(tool, server, {}, 60)
+    assert got == {"p50_us": 300.0, "of_limits": 2.0}
+    assert tool.asked == [(None, "fsync"), (None, "loopback"), (server, "create"),
+                          (None, "fsync"), (None, "loopback")]
 
 
 def script(tmp_path, text):
