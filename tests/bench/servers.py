@@ -19,7 +19,7 @@ USER = "murder"
 PASSWORD = "bench-password"
 SERVERNAME = "mupdate.bench.test"
 FIRST_ROW = "user.bench00000000"
-START_SECONDS = 120
+START_SECONDS = 300
 STOP_SECONDS = 30
 FILL_SECONDS = 1800
 

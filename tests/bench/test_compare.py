@@ -6,14 +6,11 @@ import types
 
 import pytest
 
-import client
-import doers
-import liar
 import measure
 import runs
 import servers
 from plan import Leaves, Plan, Run, rate, tls_variant, time_of
-from tool import Tool, ToolError
+from tool import ToolError
 
 EVERY = runs.all_runs(100000)
 
@@ -255,120 +252,3 @@ def test_the_empty_server_is_measured_once_for_the_figures_that_it_has(tmp_path)
     done, _, _ = compare([run], tmp_path)
     assert done[0].values["key"]["null"] == [1.0]
     assert "null" not in done[0].values["more"]
-
-
-class LimitedTool:
-    """Answers with the next of some p50s, and remembers what was asked."""
-
-    def __init__(self, *times):
-        self.times = list(times)
-        self.asked = []
-
-    def run(self, server, scenario, limit=None, **options):
-        del limit, options
-        self.asked.append((server, scenario))
-        return {"p50_us": self.times.pop(0)}
-
-
-def test_a_ratio_to_limits_takes_those_of_just_before_and_just_after(tmp_path):
-    server = Stub("mupdated", tmp_path)
-    tool = LimitedTool(100.0, 10.0, 300.0, 180.0, 10.0)
-    got = doers.call_beside_limits("create", ("fsync", "loopback"))(tool, server, {}, 60)
-    assert got == {"p50_us": 300.0, "of_limits": 2.0}
-    assert tool.asked == [(None, "fsync"), (None, "loopback"), (server, "create"),
-                          (None, "fsync"), (None, "loopback")]
-
-
-def script(tmp_path, text):
-    """A load generator that is a shell script."""
-    path = tmp_path / "generator"
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o755)
-    return Tool(path, 0.1)
-
-
-def test_the_last_line_of_the_generator_is_the_answer(tmp_path):
-    tool = script(tmp_path, 'echo waiting; echo "{\\"ops_per_s\\": 7}"')
-    assert tool.run(None, "resync") == {"ops_per_s": 7}
-    with tool.start(None, "resync") as running:
-        running.wait_for("waiting")
-        assert running.result() == {"ops_per_s": 7}
-
-
-def test_an_option_that_is_true_is_given_without_a_value(tmp_path):
-    tool = script(tmp_path, 'echo "$@" >&2; exit 1')
-    with pytest.raises(ToolError, match=r"--self --seconds 0.1 --rows 5 --tls dump$"):
-        tool.run("self", "dump", rows=5, tls=True)
-
-
-@pytest.mark.parametrize("status, words, reason", [
-    (69, "nothing from 127.0.0.1 for 30 seconds", "did not answer in time"),
-    (69, "5 of 9 changes did not arrive", "did not answer in time"),
-    (69, "closed by the server", "refused or closed a connection"),
-    (76, "wanted OK, got: NO", "answered wrongly"),
-])
-def test_what_the_generator_complains_of_is_told_in_general_words(tmp_path, status, words, reason):
-    tool = script(tmp_path, f"echo '{words}' >&2; exit {status}")
-    with pytest.raises(ToolError, match=words) as caught:
-        tool.run(None, "find")
-    assert caught.value.reason == reason and not caught.value.usage
-
-
-def test_a_usage_error_of_the_generator_is_marked_as_one(tmp_path):
-    with pytest.raises(ToolError) as caught:
-        script(tmp_path, "exit 64").run(None, "fly")
-    assert caught.value.usage
-
-
-def test_a_generator_that_takes_too_long_is_ended(tmp_path):
-    tool = script(tmp_path, "exec sleep 100")
-    with pytest.raises(ToolError) as caught:
-        tool.run(None, "dump", limit=0.2)
-    assert caught.value.reason == "was not done in 0.2 s"
-    with tool.start(None, "hold") as running, pytest.raises(ToolError, match="not done"):
-        running.wait_for("ready", 0.2)
-
-
-def test_a_generator_that_ends_before_it_is_ready_is_told_with_its_words(tmp_path):
-    with script(tmp_path, "echo no room >&2; exit 71").start(None, "hold") as running:
-        with pytest.raises(ToolError, match="no room"):
-            running.wait_for("ready")
-
-
-def test_the_generator_is_ended_when_the_comparison_is_stopped(tmp_path):
-    with pytest.raises(SystemExit):
-        with script(tmp_path, "exec sleep 100").start(None, "hold") as running:
-            raise SystemExit
-    assert running.process.poll() is not None
-
-
-def test_the_client_for_single_moments_finds_rows_and_sees_a_dump_begin():
-    with liar.Liar() as server:
-        server.rows[b"user.a"] = (b"backend1!default", b"a lr")
-        with client.Client(server.port, "murder", "secret") as one:
-            assert one.find("user.a")
-            assert not one.find("user.b")
-        with client.Client(server.port, "murder", "secret") as one:
-            one.begin_dump()
-
-
-@pytest.mark.parametrize("lie", [None, b"X0 NO \"not today\"\r\n", b"* BYE \"bye\"\r\n"])
-def test_the_client_tells_a_refusal_from_an_answer(lie):
-    def wrong(words, honest):
-        return lie if words[1] == b"FIND" else honest
-
-    with liar.Liar(wrong) as server, client.Client(server.port, "murder", "secret") as one:
-        with pytest.raises(client.ClientError):
-            one.find("user.a")
-
-
-def test_a_port_that_is_free_is_none_that_the_kernel_gives_to_clients():
-    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
-        first = int(file.read().split()[0])
-    assert 1024 <= servers.free_port() < first
-
-
-def test_the_memory_of_a_process_is_read_and_one_that_is_gone_is_an_error():
-    assert servers.resident_bytes("self") > 1000000
-    with pytest.raises(OSError):
-        servers.resident_bytes(2**22 + 1)
