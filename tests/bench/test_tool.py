@@ -36,6 +36,7 @@ def test_an_option_that_is_true_is_given_without_a_value(tmp_path):
     (69, "5 of 9 changes did not arrive", "did not answer in time"),
     (69, "closed by the server", "refused or closed a connection"),
     (76, "wanted OK, got: NO", "answered wrongly"),
+    (76, "TLS or SASL failed: TLS handshake", "refused or closed a connection"),
 ])
 def test_what_the_generator_complains_of_is_told_in_general_words(tmp_path, status, words, reason):
     tool = script(tmp_path, f"echo '{words}' >&2; exit {status}")

@@ -25,7 +25,7 @@ class ToolError(Exception):
 
 def reason_of(status, text):
     """The generator's complaint about a server, in general words."""
-    if status == PROTOCOL:
+    if status == PROTOCOL and "TLS" not in text:
         return "answered wrongly"
     if "nothing from" in text or "did not arrive" in text:
         return "did not answer in time"
