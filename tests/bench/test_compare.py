@@ -101,6 +101,13 @@ def test_a_run_under_tls_changes_neither_the_clear_one_nor_its_options():
     assert tls.figures[0].key == "key_tls"
 
 
+def test_a_stream_has_a_row_for_every_change_of_the_longest_run():
+    streams = [run for run in EVERY if "rate" in run.options]
+    assert streams
+    for run in streams:
+        assert run.rows >= run.options["rate"] * run.cyrus_seconds
+
+
 def test_each_server_does_each_run_as_often_as_asked_and_they_take_turns(tmp_path):
     order = []
 
