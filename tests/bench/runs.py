@@ -269,12 +269,11 @@ def memory(rows):
 def all_runs(rows):
     """Every run there is, in the order of the table; rows: of the usual table."""
     clear = [*changes(rows), *look_ups(rows), *cycles(rows), *dumps(rows)]
-    clear += [*bigger(10 * rows, USUAL), *bigger(100 * rows, FULL)]
     clear += [*after_restart(rows), *streams()]
     clear += [beside("create", what, rows, tls=USUAL if what == "dump" else FULL)
               for what in ("dump", "slow", "stuck")]
     clear.append(beside("find", "dump", rows, tls=FULL))
-    clear += memory(rows)
+    clear += [*memory(rows), *bigger(10 * rows, USUAL), *bigger(100 * rows, FULL)]
     return clear + [tls_variant(run) for run in clear if run.tls is not NEVER]
 
 
