@@ -149,6 +149,13 @@ bool login_take(struct link *link)
         secure_answer(link->secure, line, len, &link->out);
         return true;
     }
+    if (link->state == LINK_STARTTLS && strncmp(line, "S01 OK", 6) == 0) {
+        in->start += (size_t)(end - line) + 1;
+        nothing_behind(link);
+        secure_start_tls(link->secure);
+        link->state = LINK_TLS;
+        return true;
+    }
     struct message message;
     enum message_result result = message_parse(line, waiting, &message);
     if (result == MESSAGE_BAD) {

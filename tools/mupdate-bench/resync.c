@@ -100,10 +100,9 @@ void scenario_resync(const struct options *options)
     report_clock_start();
     uint64_t waiting_ns = report_now_ns();
     set.heard_ns = waiting_ns;
-    bool started = false;
     while (table.done < options->subscribers) {
-        started = started || start_all(&set);
-        link_set_wait(&set, started ? -1 : RETRY_MS);
+        bool all = start_all(&set);
+        link_set_wait(&set, all && set.links[0].state > LINK_CONNECTING ? -1 : RETRY_MS);
     }
     report_resync(&set, &table, waiting_ns);
     report_own_cpu();
