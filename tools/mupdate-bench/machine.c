@@ -29,6 +29,8 @@ enum {
     COPY_BYTES = 1 << 26,
     /* About the size of a change record in a log. */
     RECORD_BYTES = 512,
+    /* A log file that was made before it is needed. */
+    LOG_BYTES = 1 << 24,
 };
 
 static char block[BLOCK_BYTES];
@@ -141,9 +143,9 @@ void scenario_loopback(const struct options *options)
     measure_stream(options);
 }
 
-void scenario_fsync(const struct options *options)
+/* A file in the directory that nobody else finds. */
+static int open_scratch(const struct options *options)
 {
-    static struct histogram times;
     char path[4096];
     if ((size_t)snprintf(path, sizeof(path), "%s/mupdate-bench.XXXXXX", options->directory) >=
         sizeof(path)) {
@@ -153,21 +155,69 @@ void scenario_fsync(const struct options *options)
     if (fd < 0 || unlink(path) != 0) {
         report_failure(EX_CANTCREAT, "%s: %s", path, strerror(errno));
     }
-    memset(block, 'x', RECORD_BYTES);
+    return fd;
+}
+
+static _Noreturn void cannot_write(const struct options *options)
+{
+    report_failure(EX_IOERR, "%s: %s", options->directory, strerror(errno));
+}
+
+/*
+ * Write records one behind the other, each synced, and from the start again when
+ * size is reached. Returns how many in a second.
+ */
+static double sync_records(const struct options *options, int fd, off_t size,
+                           struct histogram *times)
+{
+    off_t at = 0;
     uint64_t start_ns = report_now_ns();
     uint64_t now_ns = start_ns;
     while ((double)(now_ns - start_ns) / 1e9 < options->seconds) {
-        if (write(fd, block, RECORD_BYTES) != RECORD_BYTES || fdatasync(fd) != 0) {
-            report_failure(EX_IOERR, "%s: %s", options->directory, strerror(errno));
+        if (pwrite(fd, block, RECORD_BYTES, at) != RECORD_BYTES || fdatasync(fd) != 0) {
+            cannot_write(options);
         }
         uint64_t written_ns = report_now_ns();
-        histogram_add(&times, written_ns - now_ns);
+        histogram_add(times, written_ns - now_ns);
         now_ns = written_ns;
+        at += RECORD_BYTES;
+        at = at < size ? at : 0;
     }
+    return (double)times->samples * 1e9 / (double)(now_ns - start_ns);
+}
+
+static int open_zeroed(const struct options *options)
+{
+    int fd = open_scratch(options);
+    memset(block, 0, sizeof(block));
+    for (off_t at = 0; at < LOG_BYTES; at += BLOCK_BYTES) {
+        if (pwrite(fd, block, BLOCK_BYTES, at) != BLOCK_BYTES) {
+            cannot_write(options);
+        }
+    }
+    if (fsync(fd) != 0) {
+        cannot_write(options);
+    }
+    return fd;
+}
+
+void scenario_fsync(const struct options *options)
+{
+    static struct histogram appended;
+    static struct histogram overwritten;
+    memset(block, 'x', RECORD_BYTES);
+    int fd = open_scratch(options);
+    double appended_per_s = sync_records(options, fd, INT64_MAX, &appended);
+    close(fd);
+    fd = open_zeroed(options);
+    memset(block, 'x', RECORD_BYTES);
+    double overwritten_per_s = sync_records(options, fd, LOG_BYTES, &overwritten);
     close(fd);
     report_figure("seconds", options->seconds);
-    report_figure("ops_per_s", (double)times.samples * 1e9 / (double)(now_ns - start_ns));
-    report_times("", &times);
+    report_figure("ops_per_s", appended_per_s);
+    report_times("", &appended);
+    report_figure("overwrite_per_s", overwritten_per_s);
+    report_times("overwrite_", &overwritten);
 }
 
 void scenario_memcpy(const struct options *options)
