@@ -32,9 +32,9 @@ void histogram_add(struct histogram *histogram, uint64_t ns)
     }
 }
 
-double histogram_share_us(const struct histogram *histogram, double share)
+double histogram_percent_us(const struct histogram *histogram, unsigned percent)
 {
-    uint64_t wanted = (uint64_t)(share * (double)histogram->samples);
+    uint64_t wanted = (histogram->samples * percent + 99) / 100;
     uint64_t seen = 0;
     for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
         seen += histogram->buckets[i];

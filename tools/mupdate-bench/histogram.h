@@ -20,10 +20,11 @@ struct histogram {
 void histogram_add(struct histogram *histogram, uint64_t ns);
 
 /*
- * The time in microseconds that the given share (0.0 to 1.0) of the samples do
- * not exceed, right to 2 %. 0 if there is no sample.
+ * The time in microseconds that so many per cent (1 to 100) of the samples do not
+ * exceed, right to 2 %. Where they are no whole number of samples, it is the next
+ * one: 99 per cent of 60 samples are all. 0 if there is no sample.
  */
-double histogram_share_us(const struct histogram *histogram, double share);
+double histogram_percent_us(const struct histogram *histogram, unsigned percent);
 
 double histogram_max_us(const struct histogram *histogram);
 

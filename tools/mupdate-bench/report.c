@@ -50,9 +50,9 @@ void report_times(const char *prefix, const struct histogram *histogram)
 {
     char key[KEY_BYTES];
     snprintf(key, sizeof(key), "%sp50_us", prefix);
-    report_figure(key, histogram_share_us(histogram, 0.5));
+    report_figure(key, histogram_percent_us(histogram, 50));
     snprintf(key, sizeof(key), "%sp99_us", prefix);
-    report_figure(key, histogram_share_us(histogram, 0.99));
+    report_figure(key, histogram_percent_us(histogram, 99));
     snprintf(key, sizeof(key), "%smax_us", prefix);
     report_figure(key, histogram_max_us(histogram));
 }
