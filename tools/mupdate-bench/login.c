@@ -129,6 +129,14 @@ void login_tls(struct link *link)
     }
 }
 
+/* Some servers send the text without its quotes, which is no message at all. */
+static bool is_ok_to_starttls(const char *line, size_t len)
+{
+    static const char ok[] = "S01 OK";
+    return len > sizeof(ok) - 1 && memcmp(line, ok, sizeof(ok) - 1) == 0 &&
+           memchr(" \r\n", line[sizeof(ok) - 1], 3) != NULL;
+}
+
 bool login_take(struct link *link)
 {
     struct octets *in = &link->in;
@@ -149,7 +157,7 @@ bool login_take(struct link *link)
         secure_answer(link->secure, line, len, &link->out);
         return true;
     }
-    if (link->state == LINK_STARTTLS && strncmp(line, "S01 OK", 6) == 0) {
+    if (link->state == LINK_STARTTLS && is_ok_to_starttls(line, len)) {
         in->start += (size_t)(end - line) + 1;
         nothing_behind(link);
         secure_start_tls(link->secure);
