@@ -320,7 +320,7 @@ def test_a_subscriber_that_is_not_sent_the_last_change_fails_the_run():
         server.lie = only_once(instead(b"STREAM", b""))
         result = run("mixed", "--rows", 50, "--count", 1, "--writes", 1, "--timeout", 1,
                      port=server.port)
-    assert result.returncode == EX_PROTOCOL, result.stdout
+    assert result.returncode == EX_UNAVAILABLE, result.stdout
     assert "not sent the last change" in result.stderr
 
 

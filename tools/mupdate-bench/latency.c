@@ -205,7 +205,7 @@ static void write_at_pace(struct link_set *set, struct latency *latency)
         link_set_wait(set, 100);
     }
     if (latency->arrivals < wanted) {
-        report_failure(EX_PROTOCOL, "%llu of %llu changes did not arrive",
+        report_failure(EX_UNAVAILABLE, "%llu of %llu changes did not arrive",
                        (unsigned long long)(wanted - latency->arrivals),
                        (unsigned long long)wanted);
     }

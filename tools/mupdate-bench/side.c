@@ -160,7 +160,7 @@ static void await_last(struct link_set *set, const struct crowd *crowd)
     while (crowd->have_last < set->count) {
         link_set_wait(set, 100);
         if (report_now_ns() > end_ns) {
-            report_failure(EX_PROTOCOL, "%zu of %zu subscribers were not sent the last change",
+            report_failure(EX_UNAVAILABLE, "%zu of %zu subscribers were not sent the last change",
                            set->count - crowd->have_last, set->count);
         }
     }
