@@ -14,6 +14,7 @@
 #include "report.h"
 #include "scenario.h"
 #include "side.h"
+#include "watch.h"
 
 enum command_kind { COMMAND_RESERVE, COMMAND_ACTIVATE, COMMAND_DELETE, COMMAND_FIND };
 
@@ -26,6 +27,7 @@ struct command {
     enum command_kind kind;
     bool has_row; /* FIND's row has come */
     uint64_t row;
+    uint64_t oldest; /* the least mark that FIND's row must have; 0: any will do */
     uint64_t sent_ns;
 };
 
@@ -61,6 +63,7 @@ struct run {
     uint64_t last_ns;
     struct worker *workers;
     struct tally tally;
+    struct watch watch;
 };
 
 uint64_t scenario_mark(void)
@@ -98,6 +101,9 @@ static void send_command(struct link *link, enum command_kind kind, uint64_t row
     if (kind == COMMAND_ACTIVATE) {
         arguments[2].len = row_acl(&run->options->set, row, mark, acl);
         count = 3;
+    }
+    if (mark != 0) {
+        watch_sent(&run->watch, row, mark);
     }
     link_command(link, worker->tag_sent++, words[kind], count, arguments);
     run->in_flight++;
@@ -142,12 +148,13 @@ static void take_row(struct link *link, struct command *command, const struct me
     if (command->kind != COMMAND_FIND || command->has_row || message->count != 3 ||
         !row_number(&run->options->set, message->arguments[0], &number) ||
         number != command->row || !row_location_is(number, message->arguments[1]) ||
-        !row_acl_is(&run->options->set, number, message->arguments[2], &mark)) {
+        !row_acl_is(&run->options->set, number, message->arguments[2], &mark) ||
+        (command->oldest != 0 && (mark < command->oldest || mark > run->last_mark))) {
         char name[ROW_TEXT_BYTES];
         char wanted[ROW_TEXT_BYTES * 2];
         size_t len = row_name(&run->options->set, command->row, name);
-        snprintf(wanted, sizeof(wanted), "the answer to %s \"%.*s\"", words[command->kind],
-                 (int)len, name);
+        snprintf(wanted, sizeof(wanted), "the answer to %s \"%.*s\"%s", words[command->kind],
+                 (int)len, name, command->oldest != 0 ? " with its last change" : "");
         link_wrong(link, message, wanted);
     }
     command->has_row = true;
@@ -174,12 +181,30 @@ static void on_message(struct link *link, const struct message *message)
         link_wrong(link, message, "the row before FIND's OK (is the set filled?)");
     }
     count_reply(run, command, link->set->now_ns);
+    if (command->kind == COMMAND_ACTIVATE) {
+        watch_done(&run->watch, command->row);
+    }
     worker->tag_done++;
     run->in_flight--;
     if (command->kind == COMMAND_RESERVE) {
         send_command(link, COMMAND_ACTIVATE, command->row, 0);
     }
     start_operations(link);
+}
+
+static void finish(const struct run *run, struct link_set *set)
+{
+    while (run->in_flight > 0) {
+        link_set_wait(set, -1);
+    }
+}
+
+/* Nothing is started any more but what is sent now. */
+static void begin_alone(struct run *run, struct link_set *set)
+{
+    run->limit = run->started;
+    run->end_ns = 0;
+    set->now_ns = set->heard_ns = report_now_ns();
 }
 
 /* Returns the measured time in seconds. */
@@ -197,9 +222,7 @@ static double run_phase(struct run *run, struct link_set *set)
         start_operations(&set->links[i]);
         link_flush(&set->links[i]);
     }
-    while (run->in_flight > 0) {
-        link_set_wait(set, -1);
-    }
+    finish(run, set);
     return (double)(run->count == 0 ? measured_ns : run->last_ns - start_ns) / 1e9;
 }
 
@@ -259,17 +282,37 @@ static void run_followed(struct run *run, struct link_set *set, struct side *sid
     report_clock_start();
     uint64_t start_ns = report_now_ns();
     report_phase(run, run_phase(run, set));
-    run->limit = run->started;
-    run->end_ns = 0;
+    begin_alone(run, set);
     send_command(&set->links[0], COMMAND_ACTIVATE, 0, run->last_mark);
     link_flush(&set->links[0]);
-    while (run->in_flight > 0) {
-        link_set_wait(set, -1);
-    }
+    finish(run, set);
     side_end(side, &result);
     double elapsed = (double)(report_now_ns() - start_ns) / 1e9;
     report_figure("subscribers", (double)run->options->subscribers);
     report_figure("rows_per_s", (double)result.rows / elapsed);
+}
+
+/* What was acknowledged is there. */
+static void read_back(struct run *run, struct link_set *set)
+{
+    const struct watch *watch = &run->watch;
+    size_t count = 0;
+    for (size_t i = 0; i < WATCH_ROWS; i++) {
+        if (watch->rows[i].oldest == 0) {
+            continue;
+        }
+        const struct worker *worker = &run->workers[0];
+        begin_alone(run, set);
+        send_command(&set->links[0], COMMAND_FIND, watch->rows[i].row, 0);
+        worker->ring[(worker->tag_sent - 1) % run->options->depth].oldest =
+            watch->rows[i].oldest;
+        link_flush(&set->links[0]);
+        finish(run, set);
+        count++;
+    }
+    if (count > 0) {
+        report_figure("rows_read_back", (double)count);
+    }
 }
 
 static void run_commands(struct run *run)
@@ -300,6 +343,9 @@ static void run_commands(struct run *run)
         run_followed(run, &set, &side);
     } else {
         run_beside(run, &set, &side);
+    }
+    if (!options->self) {
+        read_back(run, &set);
     }
     link_set_close(&set);
     free(rings);
