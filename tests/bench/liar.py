@@ -6,6 +6,7 @@ instead; None closes the connection.
 """
 
 import socket
+import ssl
 import threading
 
 BANNER = b'* AUTH "PLAIN"\r\n* OK MUPDATE "localhost" "liar" "0" "(master)"\r\n'
@@ -30,11 +31,17 @@ def done(tag):
 class Liar:
     """Listens on a free loopback port; one thread a connection; a context manager."""
 
-    def __init__(self, lie=None, banner=BANNER, form=literal, drip=False, port=0):
+    def __init__(self, lie=None, banner=BANNER, form=literal, drip=False, port=0,
+                 certificate=None):
         self.lie = lie or (lambda words, honest: honest)
         self.banner = banner
         self.form = form
         self.drip = drip  # answers leave an octet at a time
+        self.tls = None  # begun after STARTTLS, with (certificate, key)
+        if certificate:
+            self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.tls.load_cert_chain(*certificate)
+        self.turns_away = 0  # so many of the next connections
         self.rows = {}
         self.heard = []  # every command but AUTHENTICATE, as it came
         self.streams = []
@@ -65,29 +72,44 @@ class Liar:
 
     def serve(self, link):
         try:
-            with link, link.makefile("rb") as reader:
-                link.sendall(self.banner)
-                while self.serve_one(link, reader):
-                    pass
+            with self.lock:
+                away = self.turns_away > 0
+                self.turns_away -= away
+            if away:
+                with link:
+                    link.sendall(b'* BYE "not you"\r\n')
+                return
+            self.talk(link)
         except OSError:
             pass
 
+    def talk(self, link):
+        with link:
+            with link.makefile("rb") as reader:
+                link.sendall(self.banner)
+                verb = None
+                while verb not in (b"", b"LOGOUT") and not (verb == b"STARTTLS" and self.tls):
+                    verb = self.serve_one(link, reader)
+            if verb == b"STARTTLS":
+                self.talk(self.tls.wrap_socket(link, server_side=True))
+
     def serve_one(self, link, reader):
+        """The verb of a command that was answered, or nothing at the end."""
         raw, words = self.read_command(reader)
         if not words:
-            return False
+            return b""
         if words[1] != b"AUTHENTICATE":
             self.heard.append(raw)
         with self.lock:
             said = self.lie(words, self.answer(link, words))
             if said is None:
                 link.shutdown(socket.SHUT_RDWR)
-                return False
+                return b""
             for piece in [said[i:i + 1] for i in range(len(said))] if self.drip else [said]:
                 link.sendall(piece)
             if words[1] == b"UPDATE":
                 self.streams.append(link)
-        return words[1] != b"LOGOUT"
+        return words[1]
 
     @staticmethod
     def read_command(reader):
