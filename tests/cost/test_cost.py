@@ -19,9 +19,9 @@ def budgets():
 @pytest.fixture(scope="module")
 def here(budgets):
     """Only where the budgets hold."""
-    machine = counts.machine(BUILD)
-    if machine != budgets.machine:
-        pytest.skip(f"the budgets are for \"{budgets.machine}\", this is \"{machine}\"")
+    why = counts.elsewhere(BUILD, budgets)
+    if why:
+        pytest.skip(why)
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +77,13 @@ def test_a_file_of_callgrind_tells_its_block_and_its_sum():
     text = "version: 1\ndesc: Trigger: Client Request: find\nsummary: 123\ntotals: 125\n"
     assert counts.read_dump(text) == ("find", 123)
     assert counts.read_dump("desc: Trigger: Program termination\nsummary: 1\n")[0] is None
+
+
+def test_budgets_of_another_machine_are_told(monkeypatch):
+    monkeypatch.setattr(counts, "machine", lambda build: "debian 12, gcc 12")
+    assert counts.elsewhere(BUILD, counts.Budgets("debian 12, gcc 12")) is None
+    assert counts.elsewhere(BUILD, counts.Budgets("debian 13, gcc 14")) == \
+        'the budgets are for "debian 13, gcc 14", this is "debian 12, gcc 12"'
 
 
 def test_what_decides_about_the_code_is_told_from_the_other_flags():
