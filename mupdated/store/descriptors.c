@@ -44,6 +44,8 @@ static int open_with_spares(const char *path, int flags, ...)
     do {
         fd = open(path, flags | O_CLOEXEC, mode);
     } while (fd < 0 && (errno == EINTR || ((errno == EMFILE || errno == ENFILE) && give_up_one())));
+    if (fd >= 0)
+        store_next_log_begun(path, flags);
     return fd;
 }
 

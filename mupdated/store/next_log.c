@@ -41,25 +41,51 @@ static void sync_directory(int fd)
         store_sync_failed();
 }
 
-void store_next_log_take(const char *path, int flags)
+/* The directory of a path, open; -1 when that cannot be had. */
+static int open_directory(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    char *directory;
+    char *directory = slash ? strndup(path, (size_t)(slash - path)) : NULL;
+    int fd = directory ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+    free(directory);
+    return fd;
+}
+
+static bool makes_log_file(const char *path, int flags)
+{
+    const char *slash = strrchr(path, '/');
+
+    return (flags & O_CREAT) && slash && is_log_file(slash + 1);
+}
+
+void store_next_log_take(const char *path, int flags)
+{
     int fd;
 
-    if (!(flags & O_CREAT) || !slash || !is_log_file(slash + 1))
+    if (!makes_log_file(path, flags))
         return;
-    directory = strndup(path, (size_t)(slash - path));
-    if (!directory)
-        return;
-    fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(directory);
+    atomic_store(&wanted, true);
+    fd = open_directory(path);
     if (fd < 0)
         return;
-    /* The name must be durable before a commit is: the data is, and syncing it says nothing of a name. */
-    if (renameat2(fd, FORMAT_NEXT_LOG, fd, slash + 1, RENAME_NOREPLACE) == 0)
+    /* The name must be durable before a commit is: syncing the data says nothing of a name. */
+    if (renameat2(fd, FORMAT_NEXT_LOG, fd, strrchr(path, '/') + 1, RENAME_NOREPLACE) == 0)
         sync_directory(fd);
-    atomic_store(&wanted, true);
+    close(fd);
+}
+
+void store_next_log_begun(const char *path, int flags)
+{
+    int fd;
+
+    if (!makes_log_file(path, flags))
+        return;
+    fd = open_directory(path);
+    /* Without a descriptor the name rests on what most file systems do when the file is synced. */
+    if (fd < 0)
+        return;
+    sync_directory(fd);
     close(fd);
 }
 
@@ -84,21 +110,22 @@ static int write_zeros(int fd)
     return code;
 }
 
-/* Under another name until it is whole: a crash must not leave half of one to be used. */
+#define PART FORMAT_NEXT_LOG ".part"
+
+/* Under another name until it is whole: half of one must not be used. */
 static int make(int directory)
 {
-    static const char part[] = FORMAT_NEXT_LOG ".part";
-    int fd = openat(directory, part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = openat(directory, PART, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     int code;
 
     if (fd < 0)
         return errno;
     code = write_zeros(fd);
     close(fd);
-    if (code == 0 && renameat(directory, part, directory, FORMAT_NEXT_LOG) != 0)
+    if (code == 0 && renameat(directory, PART, directory, FORMAT_NEXT_LOG) != 0)
         code = errno;
     if (code != 0)
-        (void)unlinkat(directory, part, 0);
+        (void)unlinkat(directory, PART, 0);
     return code;
 }
 
@@ -123,5 +150,16 @@ void store_prepare_log(struct store *store)
     /* Without one commits are slower, and that is all: the next log file tries again. */
     if (faccessat(directory, FORMAT_NEXT_LOG, F_OK, 0) != 0)
         (void)make(directory);
+    close(directory);
+}
+
+void store_next_log_drop(const struct store *store)
+{
+    int directory = open(store->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (directory < 0)
+        return;
+    (void)unlinkat(directory, FORMAT_NEXT_LOG, 0);
+    (void)unlinkat(directory, PART, 0);
     close(directory);
 }

@@ -223,6 +223,7 @@ enum store_result store_open(struct store **store_out, const struct store_option
 
     result = store_directory_lock(store, error);
     if (result == STORE_OK) {
+        store_next_log_drop(store);
         /* Recovery and who reads all rows want its pages in orders that are not the file's. */
         store_directory_read_ahead(store, FORMAT_ROWS);
         result = open_all(store, error);

@@ -155,6 +155,15 @@ void store_spares_drop(void);
 /* Berkeley DB opens this path: if that makes a log file, let it be the one made ahead. */
 void store_next_log_take(const char *path, int flags);
 
+/* It has opened the path: a new log file's name is to be durable before what is written to it. */
+void store_next_log_begun(const char *path, int flags);
+
+/*
+ * Remove what a former run left: after a crash, or in a copy of the directory, it may be a
+ * log file that was in use and got its old name back. Before the environment is opened.
+ */
+void store_next_log_drop(const struct store *store);
+
 /* --- scan.c --- */
 
 /* A key or value to hand to Berkeley DB. */

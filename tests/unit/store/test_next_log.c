@@ -79,16 +79,31 @@ static void a_prepared_file_becomes_the_next_log_file(void **state)
     store_fixture_check(fixture, NULL);
 }
 
-static void a_prepared_file_is_kept_for_the_next_run(void **state)
+static void write_file(const struct store_fixture *fixture, const char *name)
+{
+    char path[4300];
+    int fd;
+
+    (void)snprintf(path, sizeof path, "%s/%s", fixture->directory, name);
+    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "remains", 7), 7);
+    close(fd);
+}
+
+static void what_a_former_run_prepared_is_not_used(void **state)
 {
     struct store_fixture *fixture = *state;
-    ino_t prepared;
 
-    store_prepare_log(fixture->store);
-    prepared = inode_of(fixture, "next-log");
-    store_fixture_reopen(fixture);
+    store_fixture_close(fixture);
+    write_file(fixture, "next-log");
+    write_file(fixture, "next-log.part");
+    store_fixture_open(fixture);
+    assert_true(inode_of(fixture, "next-log") == 0);
+    assert_true(inode_of(fixture, "next-log.part") == 0);
     fill_the_log(fixture);
-    assert_true(log_inode(fixture) == prepared);
+    store_prepare_log(fixture->store);
+    assert_true(inode_of(fixture, "next-log") != 0);
 }
 
 static void what_was_committed_to_prepared_files_survives_a_kill(void **state)
@@ -141,17 +156,11 @@ static void a_file_that_cannot_be_prepared_is_not_used_and_costs_nothing(void **
     assert_true(inode_of(fixture, "next-log") != 0);
 }
 
-static void what_a_crash_left_of_a_half_prepared_file_is_made_anew(void **state)
+static void half_of_a_prepared_file_is_made_anew(void **state)
 {
     struct store_fixture *fixture = *state;
-    char path[4300];
-    int fd;
 
-    (void)snprintf(path, sizeof path, "%s/next-log.part", fixture->directory);
-    fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, "remains", 7), 7);
-    close(fd);
+    write_file(fixture, "next-log.part");
     fill_the_log(fixture);
     assert_true(inode_of(fixture, "next-log.part") != 0);
     store_prepare_log(fixture->store);
@@ -167,10 +176,10 @@ int main(void)
     cmocka_unit_test_setup_teardown(name, store_fixture_setup, store_fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_prepared_file_becomes_the_next_log_file),
-        TEST(a_prepared_file_is_kept_for_the_next_run),
+        TEST(what_a_former_run_prepared_is_not_used),
         TEST(what_was_committed_to_prepared_files_survives_a_kill),
         TEST(a_file_that_cannot_be_prepared_is_not_used_and_costs_nothing),
-        TEST(what_a_crash_left_of_a_half_prepared_file_is_made_anew),
+        TEST(half_of_a_prepared_file_is_made_anew),
     };
 #undef TEST
 
