@@ -16,6 +16,13 @@
 
 #include "mupdated/log.h"
 
+/* Whose passwords need not be checked again for a while. */
+enum config_password_cache {
+    CONFIG_PASSWORD_CACHE_OFF,
+    CONFIG_PASSWORD_CACHE_SASLDB, /* those of a file, as long as that does not change */
+    CONFIG_PASSWORD_CACHE_ALL,
+};
+
 enum config_order { CONFIG_ORDER_CYRUS36, CONFIG_ORDER_OCTET };
 
 /* A list of words, e.g. the values of listen or admins. */
@@ -52,7 +59,8 @@ struct config {
     struct config_sasl *sasl;
     size_t sasl_count;
     int failedloginpause_ms;
-    int password_cache_ms;      /* 0: every password is checked */
+    enum config_password_cache password_cache;
+    int password_cache_time_ms;
 
     /* TLS */
     bool allowstarttls;

@@ -52,6 +52,13 @@ static const struct config_word murder_words[] = {
     {NULL, 0, 0},
 };
 
+static const struct config_word password_cache_words[] = {
+    {"off", CONFIG_PASSWORD_CACHE_OFF, 0},
+    {"sasldb", CONFIG_PASSWORD_CACHE_SASLDB, 0},
+    {"all", CONFIG_PASSWORD_CACHE_ALL, 0},
+    {NULL, 0, 0},
+};
+
 static const struct config_word order_words[] = {
     {"cyrus36", CONFIG_ORDER_CYRUS36, 0},
     {"octet", CONFIG_ORDER_OCTET, 0},
@@ -102,8 +109,10 @@ const struct config_key config_keys[] = {
      .fallback = "256", .max = 65535},
     {KEY("failedloginpause", CONFIG_DURATION, RELOAD), .cyrus = true, MEMBER(failedloginpause_ms),
      .fallback = "3s", .max = HOUR},
-    {KEY("password_cache", CONFIG_DURATION, RELOAD), MEMBER(password_cache_ms), .fallback = "60s",
-     .max = HOUR},
+    {KEY("password_cache", CONFIG_ENUM, RELOAD), MEMBER(password_cache), .fallback = "sasldb",
+     .words = password_cache_words},
+    {KEY("password_cache_time", CONFIG_DURATION, RELOAD), MEMBER(password_cache_time_ms),
+     .fallback = "60s", .min = 1, .max = HOUR},
 
     /* TLS */
     {KEY("allowstarttls", CONFIG_BOOL, RELOAD), .cyrus = true, MEMBER(allowstarttls),

@@ -227,7 +227,7 @@ static void remember(struct auth_exchange *exchange, const char *user, const str
     login.authenticated = sasl_server_authenticated(exchange->sasl);
     if (login.authenticated)
         verified_keep(exchange->auth->verified, &exchange->question,
-                      uv_now(exchange->work.loop) + (uint64_t)exchange->config->password_cache_ms,
+                      uv_now(exchange->work.loop) + (uint64_t)exchange->config->password_cache_time_ms,
                       &login);
 }
 
@@ -326,6 +326,33 @@ static bool set_input(struct auth_exchange *exchange, const void *data, size_t l
     return !exchange->input.failed;
 }
 
+static bool is_setting(const struct config *config, const char *name, const char *value)
+{
+    const char *set = config_sasl(config, name);
+
+    return set && strcmp(set, value) == 0;
+}
+
+/*
+ * A change of sasldb is seen at once, so that remembering its passwords makes no
+ * difference but in time. Of others' it would: that must be asked for.
+ */
+static bool may_remember(const struct config *config)
+{
+    const char *method = config_sasl(config, "pwcheck_method");
+
+    switch (config->password_cache) {
+    case CONFIG_PASSWORD_CACHE_SASLDB:
+        return (!method || strcmp(method, "auxprop") == 0) &&
+               is_setting(config, "auxprop_plugin", "sasldb");
+    case CONFIG_PASSWORD_CACHE_ALL:
+        return true;
+    case CONFIG_PASSWORD_CACHE_OFF:
+        break;
+    }
+    return false;
+}
+
 /*
  * Whether this login was verified lately. What it may do is decided anew, and a
  * login that may do nothing goes the way of all others.
@@ -338,7 +365,7 @@ static bool recall(struct auth_exchange *exchange, uv_loop_t *loop,
     struct verified *verified = exchange->auth->verified;
     struct verified_login login;
 
-    if (config->password_cache_ms == 0 || strcmp(exchange->mechanism, "PLAIN") != 0 || !initial ||
+    if (!may_remember(config) || strcmp(exchange->mechanism, "PLAIN") != 0 || !initial ||
         !verified_ask(verified, endpoint, initial, len, path && *path ? path : SASLDB_PATH,
                       &exchange->question) ||
         !verified_find(verified, &exchange->question, uv_now(loop), &login))

@@ -67,6 +67,7 @@ def checked(start, checker, tmp_path):
     def begin(**settings):
         return start(**{"sasl_pwcheck_method": "saslauthd", "sasl_saslauthd_path": checker.path,
                         "sasl_sasldb_path": tmp_path / "none", "admins": f"{USER} keeper",
+                        "password_cache": "all",
                         **settings})
     return begin
 
@@ -136,14 +137,16 @@ def test_a_reload_forgets_all(checked, checker, change):
 
 
 def test_a_right_password_is_forgotten_in_time(checked, checker):
-    master = checked(password_cache="300ms")
+    master = checked(password_cache_time="300ms")
     assert login(master) == OK
     checker.passwords[USER] = "another"
     wait_for(lambda: login(master) == FAILED, "the old password to be refused")
 
 
-def test_with_0_every_password_is_checked(checked, checker):
-    master = checked(password_cache="0")
+@pytest.mark.parametrize("cache", ["off", "sasldb"])
+def test_what_others_than_sasldb_check_is_remembered_only_when_that_is_asked_for(checked, checker,
+                                                                                 cache):
+    master = checked(password_cache=cache, sasl_auxprop_plugin="sasldb")
     for checks in (1, 2, 3):
         assert login(master) == OK
         assert checker.checks == checks

@@ -347,7 +347,8 @@ static void the_defaults_are_those_that_the_manual_promises(void **state)
     assert_int_equal(config->sasl_maximum_layer, 256);
     assert_int_equal(config->sasl_count, 0);
     assert_int_equal(config->failedloginpause_ms, 3000);
-    assert_int_equal(config->password_cache_ms, 60000);
+    assert_int_equal(config->password_cache, CONFIG_PASSWORD_CACHE_SASLDB);
+    assert_int_equal(config->password_cache_time_ms, 60000);
     assert_true(config->allowstarttls);
     assert_false(config->tls_required);
     assert_null(config->tls_server_cert);
