@@ -2,7 +2,8 @@
  * How many changes per second the bare store makes durable, in transactions of
  * given sizes: what the daemon's writer does to mupdated/store, without a
  * daemon, clients or a network around it. Whatever the daemon reaches less than
- * this is the cost of all the rest.
+ * this is the cost of all the rest. As in the daemon, a second thread makes log
+ * files ahead of their need and takes checkpoints at the daemon's default interval.
  *
  *   bench-store-rate DIRECTORY ROWS SECONDS CHANGES...
  *
@@ -14,18 +15,21 @@
  * SPDX-License-Identifier: BSD-3-Clause
  */
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <syslog.h>
 #include <time.h>
+#include <uv.h>
 
 #include "mupdated/store/store.h"
 
 #define CHANGES_MAX 4096
 #define FILL_CHANGES 256
 #define CACHE_BYTES (UINT64_C(256) << 20) /* the daemon's default */
+#define CHECKPOINT_NS UINT64_C(5000000000) /* the daemon's default */
 #define TEXT_BYTES 80
 
 enum kind { FILL, RESERVE, ACTIVATE, ACL };
@@ -37,8 +41,18 @@ struct texts {
     char acl[TEXT_BYTES];
 };
 
+/* The thread beside the transactions. The lock is for ends, and for cond. */
+struct upkeep {
+    struct store *store;
+    uv_thread_t thread;
+    uv_mutex_t lock;
+    uv_cond_t cond;
+    bool ends;
+};
+
 struct rate {
     struct store *store;
+    struct upkeep upkeep;
     uint64_t rows;  /* rows that every ACL change chooses from */
     uint64_t fresh; /* rows of the second set that are made */
     uint64_t random;
@@ -146,6 +160,60 @@ static struct change *change_row(struct rate *rate, enum kind kind, uint64_t num
     return copy;
 }
 
+static void upkeep_thread(void *argument)
+{
+    struct upkeep *upkeep = argument;
+    struct store_error error = {0};
+    uint64_t due = uv_hrtime() + CHECKPOINT_NS;
+
+    uv_mutex_lock(&upkeep->lock);
+    while (!upkeep->ends) {
+        uint64_t now = uv_hrtime();
+
+        if (now < due && !store_wants_log(upkeep->store)) {
+            (void)uv_cond_timedwait(&upkeep->cond, &upkeep->lock, due - now);
+            continue;
+        }
+        uv_mutex_unlock(&upkeep->lock);
+        store_prepare_log(upkeep->store);
+        if (now >= due) {
+            if (store_checkpoint(upkeep->store, &error) != STORE_OK)
+                fail(EX_IOERR, "checkpoint", error.text);
+            due = uv_hrtime() + CHECKPOINT_NS;
+        }
+        uv_mutex_lock(&upkeep->lock);
+    }
+    uv_mutex_unlock(&upkeep->lock);
+}
+
+static void start_upkeep(struct upkeep *upkeep, struct store *store)
+{
+    upkeep->store = store;
+    if (uv_mutex_init(&upkeep->lock) != 0 || uv_cond_init(&upkeep->cond) != 0 ||
+        uv_thread_create(&upkeep->thread, upkeep_thread, upkeep) != 0)
+        fail(EX_OSERR, "thread", "cannot be started");
+}
+
+static void wake_upkeep(struct upkeep *upkeep)
+{
+    if (!store_wants_log(upkeep->store))
+        return;
+    uv_mutex_lock(&upkeep->lock);
+    uv_cond_signal(&upkeep->cond);
+    uv_mutex_unlock(&upkeep->lock);
+}
+
+static void end_upkeep(struct upkeep *upkeep)
+{
+    uv_mutex_lock(&upkeep->lock);
+    upkeep->ends = true;
+    uv_cond_signal(&upkeep->cond);
+    uv_mutex_unlock(&upkeep->lock);
+    (void)uv_thread_join(&upkeep->thread);
+    uv_cond_destroy(&upkeep->cond);
+    uv_mutex_destroy(&upkeep->lock);
+}
+
 /* One durable transaction of the rows from first on. */
 static void transaction(struct rate *rate, enum kind kind, uint64_t first, unsigned changes)
 {
@@ -158,6 +226,7 @@ static void transaction(struct rate *rate, enum kind kind, uint64_t first, unsig
         batch[i] = change_row(rate, kind, first + i);
     if (store_commit(rate->store, &error) != STORE_OK)
         fail(EX_IOERR, "commit", error.text);
+    wake_upkeep(&rate->upkeep);
     for (unsigned i = 0; i < changes; i++)
         free(batch[i]);
 }
@@ -240,6 +309,7 @@ int main(int argc, char **argv)
         .directory = argv[1], .cache_bytes = CACHE_BYTES, .log = say, .panic = panic};
     if (store_open(&rate.store, &options, &error) != STORE_OK)
         fail(EX_CANTCREAT, "open", error.text);
+    start_upkeep(&rate.upkeep, rate.store);
     fill(&rate);
     printf("{\"scenario\":\"store\",\"rows\":%llu,\"batches\":[", (unsigned long long)rate.rows);
     for (int i = 4; i < argc; i++) {
@@ -250,6 +320,7 @@ int main(int argc, char **argv)
                changes, creates, acls);
     }
     printf("]}\n");
+    end_upkeep(&rate.upkeep);
     store_close(rate.store);
     if (fflush(stdout) != 0)
         fail(EX_IOERR, "stdout", "cannot be written");
