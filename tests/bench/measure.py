@@ -43,7 +43,7 @@ class Measurement:
         for figure in self.run.figures:
             if figure.field not in result:
                 raise ToolError(f"{figure.title}: no {figure.field} in what {name} gave",
-                                usage=True)
+                                own=True)
             self.values[figure.key].setdefault(name, []).append(
                 result[figure.field] * figure.scale)
         self.cpu_share = max(self.cpu_share, result.get("generator_cpu_share", 0.0))
@@ -138,7 +138,7 @@ class Comparison:
         try:
             measurement.add(server.name, run.do(self.tool, server, options, run.limit))
         except (ToolError, servers.ServerError, client.ClientError, OSError) as error:
-            if getattr(error, "usage", False):
+            if getattr(error, "own", False):
                 raise
             if server.name == servers.Mupdated.name:
                 raise servers.ServerError(f"{error}; its log:\n{server.log_tail()}") from error

@@ -204,8 +204,8 @@ def test_when_mupdated_fails_the_comparison_ends_with_its_log_and_servers_stoppe
     assert [server.events[-1] for server in stopped] == ["stop", "stop"]
 
 
-def test_a_scenario_that_the_generator_does_not_know_is_no_failure_of_cyrus(tmp_path):
-    unknown = ToolError("fly: no such scenario", "refused", usage=True)
+def test_a_fault_of_the_generator_is_no_failure_of_cyrus(tmp_path):
+    unknown = ToolError("fly: no such scenario", "refused", own=True)
     with pytest.raises(ToolError, match="no such scenario"):
         compare([run_of(failing(unknown))], tmp_path)
 

@@ -31,24 +31,55 @@ def test_an_option_that_is_true_is_given_without_a_value(tmp_path):
         tool.run("self", "dump", rows=5, tls=True)
 
 
+class Somewhere:
+    """A server that is only named."""
+
+    name = "Cyrus"
+    port = 1
+
+
 @pytest.mark.parametrize("status, words, reason", [
-    (69, "nothing from 127.0.0.1 for 30 seconds", "did not answer in time"),
+    (69, "nothing from 127.0.0.1 port 3905 for 30 seconds", "did not answer in time"),
     (69, "5 of 9 changes did not arrive", "did not answer in time"),
-    (69, "closed by the server", "refused or closed a connection"),
-    (76, "wanted OK, got: NO", "answered wrongly"),
-    (76, "TLS or SASL failed: TLS handshake", "refused or closed a connection"),
+    (76, "5 of 9 changes did not arrive", "did not answer in time"),
+    (69, "3 of 10 subscribers were not sent the last change", "did not answer in time"),
+    (69, "connection 4 to 127.0.0.1 port 3905, logging in: closed",
+     "refused or closed a connection"),
+    (69, "connection 0: the server refuses: * BYE", "refused or closed a connection"),
+    (69, "connection 0: the server says: * BYE", "refused or closed a connection"),
+    (77, "connection 0: the server refuses the log-in as murder: A01 NO",
+     "refused or closed a connection"),
+    (76, "connection 2: wanted OK to the oldest ACTIVATE, got: 7 NO", "answered wrongly"),
+    (76, "connection 1: not a MUPDATE message: hello", "answered wrongly"),
+    (76, "connection 1: TLS or SASL failed: TLS handshake", "refused or closed a connection"),
 ])
 def test_what_the_generator_complains_of_is_told_in_general_words(tmp_path, status, words, reason):
     tool = script(tmp_path, f"echo '{words}' >&2; exit {status}")
-    with pytest.raises(ToolError, match=words) as caught:
-        tool.run(None, "find")
-    assert caught.value.reason == reason and not caught.value.usage
-
-
-def test_a_usage_error_of_the_generator_is_marked_as_one(tmp_path):
     with pytest.raises(ToolError) as caught:
-        script(tmp_path, "exit 64").run(None, "fly")
-    assert caught.value.usage
+        tool.run(Somewhere(), "find")
+    assert words in str(caught.value)
+    assert caught.value.reason == reason and not caught.value.own
+
+
+@pytest.mark.parametrize("end", [
+    *(f"exit {status}" for status in (1, 64, 66, 68, 70, 71, 73, 74, 127)), "kill -SEGV $$"])
+def test_what_is_the_generators_own_fault_blames_no_server(tmp_path, end):
+    with pytest.raises(ToolError) as caught:
+        script(tmp_path, f"echo nothing from me >&2; {end}").run(Somewhere(), "find")
+    assert caught.value.own
+
+
+@pytest.mark.parametrize("alone", [None, "self"])
+def test_no_server_is_to_blame_where_there_is_none(tmp_path, alone):
+    with pytest.raises(ToolError) as caught:
+        script(tmp_path, "exit 69").run(alone, "find")
+    assert caught.value.own
+
+
+def test_a_generator_that_cannot_be_started_blames_no_server(tmp_path):
+    with pytest.raises(ToolError, match="No such file") as caught:
+        Tool(tmp_path / "missing", 0.1).run(Somewhere(), "find")
+    assert caught.value.own
 
 
 def test_a_generator_that_takes_too_long_is_ended(tmp_path):

@@ -9,38 +9,48 @@ import threading
 
 import servers
 
-USAGE = 64  # <sysexits.h>: the generator does not know the scenario or the option
-PROTOCOL = 76  # the server gave a wrong answer
+# <sysexits.h>: how the generator ends when it is the server's fault.
+UNAVAILABLE, PROTOCOL, NOPERM = 69, 76, 77
+BLAME = (UNAVAILABLE, PROTOCOL, NOPERM)
+LATE = ("nothing from", "did not arrive", "were not sent the last change")
 LIMIT_SECONDS = 120
 
 
 class ToolError(Exception):
-    """The generator ended with an error; reason is what may stand in the table."""
+    """A run that gave nothing; reason is what may stand in the table.
 
-    def __init__(self, text, reason="", usage=False):
+    own: no server is to blame but the generator, or how it was called.
+    """
+
+    def __init__(self, text, reason="", own=False):
         super().__init__(text)
         self.reason = reason
-        self.usage = usage
+        self.own = own
 
 
 def reason_of(status, text):
     """The generator's complaint about a server, in general words."""
+    if any(late in text for late in LATE):
+        return "did not answer in time"
     if status == PROTOCOL and "TLS" not in text:
         return "answered wrongly"
-    if "nothing from" in text or "did not arrive" in text:
-        return "did not answer in time"
     return "refused or closed a connection"
 
 
 class Running:
     """One call of the generator, under way; a context manager that ends it for sure."""
 
-    def __init__(self, command, environment, title):
+    def __init__(self, command, environment, title, alone):
         self.title = title
+        self.alone = alone  # there is no server that could be to blame
         self.complaints = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.complaints,
-            text=True, env=environment)
+        try:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.complaints,
+                text=True, env=environment)
+        except OSError as error:
+            self.complaints.close()
+            raise ToolError(f"{title}: {error}", own=True) from error
 
     def __enter__(self):
         return self
@@ -76,7 +86,7 @@ class Running:
                 return
             if not line:
                 self.result()
-                raise ToolError(f"{self.title}: ended without the word {word}")
+                raise ToolError(f"{self.title}: ended without the word {word}", own=True)
 
     def result(self, limit=LIMIT_SECONDS):
         """End the generator's input; the JSON object that it prints at its end."""
@@ -87,7 +97,7 @@ class Running:
             self.complaints.seek(0)
             text = self.complaints.read().strip()
             raise ToolError(f"{self.title}: {text or f'status {status}'}",
-                            reason_of(status, text), status == USAGE)
+                            reason_of(status, text), self.alone or status not in BLAME)
         lines = output.splitlines()
         return json.loads(lines[-1]) if lines else {}
 
@@ -110,7 +120,7 @@ class Tool:
         for key, value in dict({"seconds": self.seconds}, **options).items():
             command += [f"--{key}"] if value is True else [f"--{key}", str(value)]
         title = f"{scenario} against {getattr(server, 'name', server)}"
-        return Running([*command, scenario], self.environment, title)
+        return Running([*command, scenario], self.environment, title, server in (None, "self"))
 
     def run(self, server, scenario, limit=LIMIT_SECONDS, **options):
         """The JSON object of one run, which may take up to limit seconds."""
