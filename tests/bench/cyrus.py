@@ -39,8 +39,7 @@ class Cyrus(servers.Server):
 
     name = "Cyrus"
 
-    # Workers and connections beyond the defaults (50 and 128), so that as many
-    # as the program can hold find a thread: each subscriber keeps one.
+    # Room for the clients of the comparison, as far as the program goes.
     SETTINGS = (
         "mupdate_connections_max: 20000\n"
         "mupdate_workers_start: 32\n"

@@ -10,9 +10,14 @@ import time
 
 import client
 import servers
+from tool import ToolError
 
 FIRST_OCTET_TIMES = 5
 LIMIT_SECONDS = 0.15
+
+# Limits of the machine: the generator's scenario, and its figure for the time of one.
+ROUND_TRIP = ("loopback", "p50_us")
+OVERWRITE = ("fsync", "overwrite_p50_us")  # what a log does whose files are made ahead
 
 
 def call(scenario):
@@ -25,13 +30,13 @@ def call(scenario):
 def call_beside_limits(scenario, limits):
     """A plain call, with the limits of the machine that bound it measured just before and after.
 
-    How fast a sleeping process is woken differs from one moment to the next, for
+    limits: (the generator's scenario, its figure for the time of one) each. How fast a sleeping process is woken differs from one moment to the next, for
     every process alike, so a ratio to a limit of some other moment says little.
-    of_limits is the run's p50 as a multiple of the sum of the limits' p50s.
+    of_limits is the run's p50 as a multiple of the sum of the limits.
     """
     def sample(tool, server):
         return sum(tool.run(None, limit, seconds=LIMIT_SECONDS, directory=server.directory)
-                   ["p50_us"] for limit in limits)
+                   [figure] for limit, figure in limits)
 
     def do(tool, server, options, limit):
         before = sample(tool, server)
@@ -55,6 +60,13 @@ def resync(tool, server, options, limit):
         server.wait_until_it_answers()
 
 
+def must_grow(server, octets):
+    """Something that takes no memory was not measured."""
+    if octets <= 0:
+        raise ToolError(f"{server.name} has {-octets} octets less than before",
+                        "showed no memory for it")
+
+
 def hold(tool, server, options, limit):
     """Memory for each client that is connected and does nothing.
 
@@ -68,6 +80,7 @@ def hold(tool, server, options, limit):
         more = server.resident_bytes() - before
         running.result(limit)
     clients = options.get("connections", 0) + options.get("subscribers", 0)
+    must_grow(server, more)
     return {"resident_bytes": more, "resident_bytes_each": more / clients}
 
 
@@ -102,10 +115,9 @@ def table_memory(tool, server, options, limit):
         finally:
             server.configure()
             server.restart()
-    return {
-        "resident_bytes": whole,
-        "row_bytes": max(rows - server.empty_bytes, 0) / server.rows,
-    }
+    more = rows - server.empty_bytes
+    must_grow(server, more)
+    return {"resident_bytes": whole, "row_bytes": more / server.rows}
 
 
 def first_octet(tool, server, options, limit):

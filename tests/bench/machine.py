@@ -68,6 +68,8 @@ def limits(tool, store_program, directory, rows, short):
     return {
         "fdatasync_per_s": disk["ops_per_s"],
         "fdatasync_p50_us": disk["p50_us"],
+        "overwrite_per_s": disk["overwrite_per_s"],
+        "overwrite_p50_us": disk["overwrite_p50_us"],
         "loopback_round_trips_per_s": loopback["ops_per_s"],
         "loopback_round_trip_p50_us": loopback["p50_us"],
         "loopback_bytes_per_s": loopback["bytes_per_s"],

@@ -7,7 +7,7 @@ import string
 
 import client
 import servers
-from plan import Leaves
+from plan import Leaves, Plan
 from tool import ToolError
 
 NULL_SECONDS = 0.3
@@ -33,7 +33,7 @@ class Measurement:
         self.run = run
         self.values = {figure.key: {} for figure in run.figures}
         self.failures = {}
-        self.cpu_share = 0.0
+        self.cpu_share = 0.0  # the generator's, of the time of mupdated's runs, at most
 
     def add(self, name, result):
         main = self.run.figures[0]
@@ -46,14 +46,14 @@ class Measurement:
                                 own=True)
             self.values[figure.key].setdefault(name, []).append(
                 result[figure.field] * figure.scale)
-        self.cpu_share = max(self.cpu_share, result.get("generator_cpu_share", 0.0))
+        if name == servers.Mupdated.name:
+            self.cpu_share = max(self.cpu_share, result.get("generator_cpu_share", 0.0))
 
     def add_null(self, result):
         """What the generator reaches against nothing; it has not all that a server has."""
         for figure in self.run.figures:
             if figure.field in result:
                 self.values[figure.key]["null"] = [result[figure.field] * figure.scale]
-        self.cpu_share = max(self.cpu_share, result.get("generator_cpu_share", 0.0))
 
     def fail(self, name, reason):
         """One failure makes the other repetitions worthless."""
@@ -65,7 +65,8 @@ class Measurement:
 class Comparison:
     """All runs of a plan, on servers that make() starts: (name) -> server, not started.
 
-    Cyrus may fail: the table says so and the rest goes on. mupdated may not.
+    Cyrus may fail: the table says so and the rest goes on. mupdated may not; what
+    was measured until then is in done.
     """
 
     def __init__(self, tool, make, names, options, progress):
@@ -75,6 +76,7 @@ class Comparison:
         self.options = options
         self.progress = progress
         self.sets = new_set()
+        self.done_by_number = {}
 
     def measure(self, runs, between):
         """Measurements in the order of runs.
@@ -82,7 +84,7 @@ class Comparison:
         between() is called beside the runs, which it measures the limits of: after
         each table, and before the first of the durable changes.
         """
-        done = {}
+        done = self.done_by_number
         for rows in sorted({run.rows for run in runs}):
             here = [(number, run) for number, run in enumerate(runs) if run.rows == rows]
             here.sort(key=lambda one: (one[1].leaves, one[1].under_tls))
@@ -105,7 +107,11 @@ class Comparison:
                     server.stop()
                     shutil.rmtree(server.directory, ignore_errors=True)
             between()
-        return [done[number] for number in range(len(runs))]
+        return self.done()
+
+    def done(self):
+        """The measurements that there are by now, in the order of the runs."""
+        return [one for _, one in sorted(self.done_by_number.items())]
 
     def asks(self, run, name):
         return name == servers.Mupdated.name or run.cyrus <= self.options.plan
@@ -131,8 +137,11 @@ class Comparison:
     def once(self, measurement, server):
         run = measurement.run
         options = dict(run.options, rows=run.rows)
-        if run.cyrus_seconds and server.name != servers.Mupdated.name:
+        ours = server.name == servers.Mupdated.name
+        if run.cyrus_seconds and not ours:
             options["seconds"] = run.cyrus_seconds
+        if run.ours_seconds and ours and self.options.plan is not Plan.QUICK:
+            options["seconds"] = run.ours_seconds
         if run.leaves is Leaves.MORE_ROWS:
             options["set"] = next(self.sets)
         try:
@@ -148,7 +157,7 @@ class Comparison:
             self.revive(server)
 
     def revive(self, server):
-        """A server that a run has hurt is started anew, so that the next run is fair."""
+        """Start it anew, so that all runs begin alike."""
         for attempt in itertools.count(1):
             try:
                 server.restart()

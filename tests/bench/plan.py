@@ -34,6 +34,8 @@ class Figure:
     field: str
     lower_is_better: bool = False
     scale: float = 1.0  # from the run's unit to the table's
+    note: str = ""  # a sentence below the table
+    only_below: float = None  # shown in the table when a server has less than this
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,18 +53,19 @@ class Run:
     leaves: Leaves = Leaves.TABLE_AS_IT_WAS
     null: str = ""  # the generator's scenario to run against its own empty server
     cyrus_seconds: float = None  # how long to measure, if not as long as usual
+    ours_seconds: float = None  # the same, but for the quick plan
     cyrus_once: bool = False  # as it takes Cyrus long
     ours_once: bool = False
     limit: float = 60  # seconds after which it counts as failed
     under_tls: bool = False
 
 
-def rate(key, title, field="ops_per_s", scale=1.0):
-    return Figure(key, title, field, scale=scale)
+def rate(key, title, field="ops_per_s", scale=1.0, **more):
+    return Figure(key, title, field, scale=scale, **more)
 
 
-def time_of(key, title, field, scale=1.0):
-    return Figure(key, title, field, True, scale)
+def time_of(key, title, field, scale=1.0, **more):
+    return Figure(key, title, field, True, scale, **more)
 
 
 def many(count, what):
@@ -83,4 +86,4 @@ def tls_variant(run):
     return dataclasses.replace(
         run, section=f"{run.section}, under TLS", figures=(figure,), null="",
         options=dict(run.options, tls=True), plan=max(run.plan, run.tls), tls=Plan.NEVER,
-        cyrus_once=True, under_tls=True)
+        cyrus_once=True, ours_seconds=None, under_tls=True)

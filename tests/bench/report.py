@@ -2,6 +2,7 @@
 """The result, and the table of plain text that is made of it."""
 
 import statistics
+import textwrap
 
 import targets
 from targets import CYRUS, OURS
@@ -11,15 +12,32 @@ FAILS = "fails"
 
 # The table of growth: what it says of each size, and the figure's key.
 GROWTH = (
+    ("FIND, 1 connection, depth 1, 1/s", "find_c1_d1"),
     ("FIND, 1 connection, depth 1, p50 us", "find_c1_d1_p50"),
+    ("FIND, 1 connection, depth 1, p50 in round trips", "find_c1_d1_of_limits"),
     ("FIND, 8 connections, depth 64, 1/s", "find_c8_d64"),
     ("ACL change, 1 connection, 1/s", "acl_c1_d1"),
+    ("ACL change, 1 connection, p99 us", "acl_c1_d1_p99"),
     ("ACL change, 64 connections, 1/s", "acl_c64_d1"),
-    ("UPDATE to 1 client, rows/s", "dump_k1"),
+    ("ACL change, 64 connections, p99 us", "acl_c64_d1_p99"),
+    *((f"{word} to {clients}, {unit}", f"{key}_k{count}{end}")
+      for word, key in (("UPDATE", "dump"), ("LIST", "list"))
+      for count, clients in ((1, "1 client"), (10, "10 clients"), (100, "100 clients"))
+      for unit, end in (("rows/s", ""), ("MB/s", "_bytes"), ("ms to the end", "_last"))),
     ("first octet of an UPDATE, us", "first_octet"),
     ("octets of memory per row", "row_bytes"),
+    ("MB of the process", "resident"),
     ("start, ms", "start"),
+    ("start, Cyrus without ctl_cyrusdb -r, ms", "start_unrepaired"),
 )
+
+# The generator may be the limit where it computes for so much of the time, or is
+# faster against an empty server by no more than this.
+BUSY_SHARE = 0.9
+NULL_TIMES = 1.25
+STAR = (f"* The load generator may be the limit: it computed for more than {BUSY_SHARE:.0%} of the"
+        f" time, or reaches less than {NULL_TIMES} times as much against an empty server.")
+WIDTH = 100
 
 
 def ratio(figure, cyrus, ours):
@@ -44,6 +62,8 @@ def summarise(measurements):
             by_server = measurement.values[figure.key]
             entry = {"key": figure.key, "title": figure.title,
                      "section": measurement.run.section,
+                     "lower_is_better": figure.lower_is_better, "note": figure.note,
+                     "only_below": figure.only_below,
                      "generator_cpu_share": measurement.cpu_share}
             entry.update({name: summary(values) for name, values in by_server.items()})
             entry.update({name: {"failed": reason}
@@ -63,28 +83,58 @@ def number(value):
 
 
 class Notes:
-    """Footnotes, each reason once."""
+    """Footnotes, each sentence once."""
 
     def __init__(self):
-        self.reasons = []
+        self.sentences = []
+        self.star = False
 
-    def mark(self, reason):
-        if reason not in self.reasons:
-            self.reasons.append(reason)
-        return f"[{self.reasons.index(reason) + 1}]"
+    def mark(self, sentence):
+        if not sentence:
+            return ""
+        if sentence not in self.sentences:
+            self.sentences.append(sentence)
+        return f"[{self.sentences.index(sentence) + 1}]"
 
     def lines(self):
-        return [f"[{count}] {CYRUS} {reason}." for count, reason in enumerate(self.reasons, 1)]
+        every = [f"[{count}] {sentence}" for count, sentence in enumerate(self.sentences, 1)]
+        for note in ([STAR] if self.star else []) + every:
+            yield from textwrap.wrap(note, WIDTH, subsequent_indent="    ")
 
 
-def cell(entry, name, notes):
+def by_generator(entry):
+    """Whether ours may be what the generator can do, and not what mupdated can."""
+    ours = entry.get(OURS, {}).get("median")
+    if ours is None:
+        return False
+    if entry["generator_cpu_share"] > BUSY_SHARE:
+        return True
+    if NULL not in entry:
+        return False
+    null = entry[NULL]["median"]
+    return null * NULL_TIMES > ours if entry["lower_is_better"] else null < ours * NULL_TIMES
+
+
+def cell(entry, name, notes, spread=True):
     if name not in entry:
         return "-"
     one = entry[name]
     if "failed" in one:
-        return FAILS + notes.mark(one["failed"])
-    many_runs = len(one["runs"]) > 1
-    return number(one["median"]) + (f" \u00b1{one['spread'] * 100:.0f}%" if many_runs else "")
+        return FAILS + notes.mark(f"{name} {one['failed']}.")
+    text = number(one["median"])
+    if spread and len(one["runs"]) > 1:
+        text += f" \u00b1{one['spread'] * 100:.0f}%"
+    if name == OURS and by_generator(entry):
+        notes.star = True
+        text += "*"
+    return text
+
+
+def worth_a_line(entry):
+    """Some figures say something only when a server falls short."""
+    least = entry["only_below"]
+    return least is None or any(entry[name]["median"] < least for name in (CYRUS, OURS)
+                                if "median" in entry.get(name, {}))
 
 
 def align(heads, rows):
@@ -100,6 +150,7 @@ def align(heads, rows):
 def main_rows(figures, notes):
     section = None
     places = list(dict.fromkeys(entry["section"] for entry in figures))
+    figures = filter(worth_a_line, figures)
     for entry in sorted(figures, key=lambda entry: places.index(entry["section"])):
         if entry["section"] != section:
             section = entry["section"]
@@ -107,26 +158,32 @@ def main_rows(figures, notes):
             yield (section,)
         times = f"{number(entry['ratio'])}x" if "ratio" in entry else "-"
         null = number(entry[NULL]["median"]) if NULL in entry else "-"
-        yield ("  " + entry["title"], cell(entry, CYRUS, notes), cell(entry, OURS, notes),
+        yield ("  " + entry["title"] + notes.mark(entry["note"]), cell(entry, CYRUS, notes), cell(entry, OURS, notes),
                times, null)
 
 
-def growth_rows(result):
-    """Ours by the number of rows; nothing where only one size was measured."""
+def growth_rows(result, notes):
+    """By the number of rows; nothing where no bigger table was measured.
+
+    Cyrus has a line of its own below each of ours that it was measured for on a
+    bigger table than the usual one.
+    """
     of = targets.Result(result)
-    sizes = [times * of.rows for times in (1, 10, 100)]
-    measured = {}
-    for title, key in GROWTH:
-        try:
-            measured[title] = dict(of.sizes(key))
-        except KeyError:
-            continue
-    sizes = [size for size in sizes if any(size in values for values in measured.values())]
-    if len(sizes) < 2:
+    sizes = [size for size in of.all_sizes() if any(of.at(key, size) for _, key in GROWTH)]
+    if not sizes or sizes == [of.rows]:
         return (), []
-    heads = (f"{OURS}, growth of the table", *(f"{size:,} rows" for size in sizes))
-    return heads, [(title, *(number(values[size]) if size in values else "-" for size in sizes))
-                   for title, values in measured.items()]
+    bigger = slice(1 if sizes[0] == of.rows else 0, None)
+    rows = []
+    for title, key in GROWTH:
+        entries = [of.at(key, size) for size in sizes]
+        if not any(entries[bigger]):
+            continue
+        mark = notes.mark(next(entry for entry in entries if entry)["note"])
+        for name in (OURS, CYRUS):
+            cells = [cell(entry or {}, name, notes, spread=False) for entry in entries]
+            if name == OURS or any(text != "-" for text in cells[bigger]):
+                rows.append((title + mark if name == OURS else f"    {CYRUS}", *cells))
+    return (f"{OURS}, growth of the table", *(f"{size:,} rows" for size in sizes)), rows
 
 
 def limit_rows(result):
@@ -137,8 +194,10 @@ def limit_rows(result):
         many_samples = f" \u00b1{spread[key] * 100:.0f}%" if result["limit_samples"] > 1 else ""
         return number(limit[key] * scale) + many_samples
 
-    yield ("fdatasync of 512 octets, 1/s", one("fdatasync_per_s"))
+    yield ("fdatasync of 512 octets that are appended, 1/s", one("fdatasync_per_s"))
     yield ("  p50 us", one("fdatasync_p50_us"))
+    yield ("fdatasync of 512 octets that are overwritten, 1/s", one("overwrite_per_s"))
+    yield ("  p50 us", one("overwrite_p50_us"))
     yield ("round trips between two processes over loopback, 1/s",
            one("loopback_round_trips_per_s"))
     yield ("  p50 us", one("loopback_round_trip_p50_us"))
@@ -156,23 +215,25 @@ def table(result):
     host = result["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
     many_runs = result["repetitions"]
-    runs = (f"median of up to {many_runs} runs, \u00b1 half the spread" if many_runs > 1
-            else "one run of each")
+    runs = (f"median of up to {many_runs} runs, \u00b1 half the spread; single runs have no"
+            " \u00b1" if many_runs > 1 else "one run of each")
     notes = Notes()
-    growth_heads, growth = growth_rows(result)
+    rows = list(main_rows([entry for entry in result["figures"]
+                           if entry["section"] != result["growth_section"]], notes))
+    growth_heads, growth = growth_rows(result, notes)
+    footnotes = list(notes.lines())
     lines = [
         f"{versions}; {result['rows']:,} rows; {host['date'][:10]}",
         f"{host['processor']}, {host['cores']} cores, {host['memory_bytes'] / 2**30:.0f} GB,"
         f" Linux {host['kernel']}, {host['filesystem']}",
-        f"{runs}; null: the load generator against an empty server",
+        runs,
+        "null: the load generator against an empty server",
         "",
-        *align(("", CYRUS, OURS, "ratio", NULL),
-               list(main_rows([entry for entry in result["figures"]
-                               if entry["section"] != result["growth_section"]], notes))),
+        *align(("", CYRUS, OURS, "ratio", NULL), rows),
         "",
         *((*align(growth_heads, growth), "") if growth else ()),
         *align(("this machine, in the same run", ""), list(limit_rows(result))),
     ]
-    if notes.reasons:
-        lines += ["", *notes.lines()]
+    if footnotes:
+        lines += ["", *footnotes]
     return "\n".join(lines)

@@ -238,7 +238,52 @@ def test_many_changes_at_once_get_the_time_that_cyrus_needs_for_them(tmp_path):
     assert runs.wide(8, 16) == {}
 
 
-def test_cyrus_is_started_anew_after_each_run_under_tls(tmp_path):
+def test_each_kind_of_durable_run_has_one_of_ours_that_a_checkpoint_falls_into():
+    for section in (runs.CREATES, runs.ACLS, runs.MIXED, runs.BESIDE):
+        long = [run for run in EVERY if run.section == section and run.ours_seconds]
+        assert long and all(run.ours_seconds >= 6 for run in long)
+        assert all(run.ours_seconds + 10 < run.limit for run in long)
+
+
+@pytest.mark.parametrize("plan, seconds", [(Plan.QUICK, None), (Plan.USUAL, 7)])
+def test_ours_is_measured_longer_where_that_is_wanted_but_not_by_the_quick_plan(
+        tmp_path, plan, seconds):
+    got = {}
+
+    def do(tool, server, options, limit):
+        del tool, limit
+        got[server.name] = options.get("seconds")
+        return {"value": 1.0}
+
+    compare([run_of(do, ours_seconds=7)], tmp_path, plan, repetitions=1)
+    assert got == {"Cyrus": None, "mupdated": seconds}
+
+
+def test_the_generators_share_is_that_of_the_runs_of_ours(tmp_path):
+    def do(tool, server, options, limit):
+        del tool, options, limit
+        return {"value": 1.0, "generator_cpu_share": 0.9 if server.name == "Cyrus" else 0.2}
+
+    done, _, _ = compare([run_of(do)], tmp_path)
+    assert done[0].cpu_share == 0.2
+
+
+def test_what_was_measured_before_mupdated_failed_is_kept(tmp_path):
+    options = types.SimpleNamespace(plan=Plan.FULL, repetitions=1)
+    comparison = measure.Comparison(StubTool(), lambda name: Stub(name, tmp_path), ["mupdated"],
+                                    options, lambda event: None)
+    with pytest.raises(servers.ServerError):
+        comparison.measure([run_of(failing(ToolError("closed"), "mupdated")), run_of(value(2)),
+                            run_of(failing(ToolError("closed"), "mupdated"), rows=20)],
+                           lambda: None)
+    assert [one.values["key"] for one in comparison.done()] == []
+    with pytest.raises(servers.ServerError):
+        comparison.measure([run_of(failing(ToolError("closed"), "mupdated"), rows=20),
+                            run_of(value(2))], lambda: None)
+    assert [one.values["key"] for one in comparison.done()] == [{"mupdated": [2]}]
+
+
+def test_cyrus_is_started_anew_so_that_all_begin_alike(tmp_path):
     _, made, _ = compare([tls_variant(run_of(value(), tls=Plan.USUAL))], tmp_path)
     assert made["Cyrus"][0].events.count("restart") == 1
     assert made["mupdated"][0].events.count("restart") == 0

@@ -58,7 +58,10 @@ def script(tmp_path, text):
 
 
 class LimitedTool:
-    """Answers with the next of some p50s, and remembers what was asked."""
+    """Answers with the next of some times, and remembers what was asked.
+
+    Appending takes a second, which no limit is taken from.
+    """
 
     def __init__(self, *times):
         self.times = list(times)
@@ -67,13 +70,16 @@ class LimitedTool:
     def run(self, server, scenario, limit=None, **options):
         del limit, options
         self.asked.append((server, scenario))
+        if scenario == "fsync":
+            return {"p50_us": 1e6, "overwrite_p50_us": self.times.pop(0)}
         return {"p50_us": self.times.pop(0)}
 
 
 def test_a_ratio_to_limits_takes_those_of_just_before_and_just_after(tmp_path):
     server = Recorded(tmp_path)
     tool = LimitedTool(100.0, 10.0, 300.0, 180.0, 10.0)
-    got = doers.call_beside_limits("create", ("fsync", "loopback"))(tool, server, {}, 60)
+    got = doers.call_beside_limits(
+        "create", (doers.OVERWRITE, doers.ROUND_TRIP))(tool, server, {}, 60)
     assert got == {"p50_us": 300.0, "of_limits": 2.0}
     assert tool.asked == [(None, "fsync"), (None, "loopback"), (server, "create"),
                           (None, "fsync"), (None, "loopback")]
@@ -108,6 +114,19 @@ def test_clients_that_do_not_stand_have_no_memory(tmp_path):
     with pytest.raises(ToolError, match="refused"):
         doers.hold(script(tmp_path, "echo refused >&2; exit 69"), Recorded(tmp_path, 1, 2),
                    {"connections": 3}, 30)
+
+
+@pytest.mark.parametrize("after", [5000, 4000])
+def test_clients_that_seem_to_take_no_memory_were_not_measured(tmp_path, after):
+    tool = script(tmp_path, "echo ready; read -r line; echo '{}'")
+    with pytest.raises(ToolError, match="less than before"):
+        doers.hold(tool, Recorded(tmp_path, 5000, after), {"connections": 3}, 30)
+
+
+@pytest.mark.parametrize("memory", [1000, 500])
+def test_rows_that_seem_to_take_no_memory_were_not_measured(tmp_path, memory):
+    with pytest.raises(ToolError, match="less than before"):
+        doers.table_memory(None, Recorded(tmp_path, memory), {}, 30)
 
 
 def test_a_start_is_timed_from_the_launch_to_the_first_answer(tmp_path):

@@ -14,6 +14,7 @@ from plan import Figure, Plan
 
 EVERY = runs.all_runs(100000)
 LIMITS = {"fdatasync_per_s": 5000.0, "fdatasync_p50_us": 160.0,
+          "overwrite_per_s": 7000.0, "overwrite_p50_us": 120.0,
           "loopback_round_trips_per_s": 60000.0, "loopback_round_trip_p50_us": 15.0,
           "loopback_bytes_per_s": 2e9, "memory_copy_bytes_per_s": 8e9,
           "store_create_1_per_s": 4000.0, "store_create_64_per_s": 40000.0,
@@ -70,7 +71,7 @@ def test_a_server_like_cyrus_misses_every_target_that_compares_with_it():
 
 @pytest.mark.parametrize("key, value, title", [
     ("create_c64_d1", 20000.0, "of the bare store's"),
-    ("create_c1_d1_of_limits", 1.6, "of one fdatasync and one round trip"),
+    ("create_c1_d1_of_limits", 1.6, "of one fdatasync that overwrites and one round trip"),
     ("find_c8_d64", 899000.0, "FIND pipelined"),
     ("find_c1_d1_of_limits", 1.4, "bare loopback round trip"),
     ("dump_k100_bytes", 900.0, "of loopback's bandwidth"),
@@ -156,7 +157,7 @@ def test_the_table_is_plain_text_that_fits_a_page_and_has_every_figure():
     for run in EVERY:
         assert run.section in lines or run.section == runs.GROWTH
         for figure in run.figures:
-            if run.section != runs.GROWTH:
+            if run.section != runs.GROWTH and figure.only_below is None:
                 assert any(line.startswith(figure.title) for line in lines), figure.title
 
 
@@ -173,7 +174,62 @@ def test_growth_is_a_table_of_its_own_with_a_column_for_each_size():
     assert any(line.startswith("octets of memory per row") for line in lines)
 
 
-def test_there_is_no_table_of_growth_without_a_second_size():
+def test_every_figure_of_the_bigger_tables_is_in_the_table_of_growth():
+    bigger = {figure.key for run in EVERY if run.section == runs.GROWTH for figure in run.figures}
+    shown = {f"{key}_{rows}" for _, key in report.GROWTH for rows in (1000000, 10000000)}
+    assert bigger == shown
+
+
+def test_cyrus_has_a_line_of_growth_below_ours_where_it_was_measured():
+    few = [run for run in EVERY if run.cyrus is not Plan.NEVER or run.section != runs.GROWTH]
+    lines = report.table(result(chosen=few)).splitlines()
+    at = lines.index(next(line for line in lines if line.startswith("UPDATE to 1 client, rows/s")))
+    assert lines[at].split()[-3:] == ["50,000", "50,000", "50,000"]
+    assert lines[at + 1].split() == ["Cyrus", "1,000", "1,000", "1,000"]
+    assert not any(line.startswith("ACL change, 1 connection, 1/s") for line in lines)
+
+
+def test_the_growth_of_a_cost_is_told_with_the_largest_size_that_was_measured():
+    for plan, size in ((Plan.USUAL, "1,000,000"), (Plan.FULL, "10,000,000")):
+        titles = [one["title"] for one in targets.check(
+            targets.TARGETS, result(chosen=runs.chosen(plan, 100000)))]
+        growth = [title for title in titles if "growth" in title]
+        assert growth and all(title.endswith(f", to {size} rows") for title in growth)
+
+
+@pytest.mark.parametrize("achieved, shown", [(94.0, True), (96.0, False)])
+def test_the_rate_of_a_stream_is_told_when_it_falls_short(achieved, shown):
+    stream = [run for run in EVERY if run.figures[0].key == "stream_k1_r100_p99"]
+    text = report.table(result(lambda figure: achieved, cyrus=100.0, chosen=stream))
+    assert ("1 subscriber, 100/s, achieved changes/s" in text) == shown
+
+
+@pytest.mark.parametrize("key, null, share, marked", [
+    ("create_c64_d1", 1.2, 0.5, True), ("create_c64_d1", 1.3, 0.5, False),
+    ("create_c64_d1", 1.3, 0.91, True), ("create_c64_d1", None, 0.5, False),
+    ("create_c64_d1_p99", 0.9, 0.5, True), ("create_c64_d1_p99", 0.7, 0.5, False),
+])
+def test_ours_is_marked_where_the_generator_may_be_the_limit(key, null, share, marked):
+    one = result(lambda figure: 1000.0,
+                 chosen=[run for run in EVERY if run.figures[0].key == "create_c64_d1"])
+    one["figures"] = [entry for entry in one["figures"] if entry["key"] == key]
+    one["figures"][0]["generator_cpu_share"] = share
+    if null is not None:
+        one["figures"][0][report.NULL] = report.summary([null * 1000.0])
+    text = report.table(one)
+    assert ("1,000 \u00b10%*" in text) == marked
+    assert text.count("* The load generator may be the limit") == marked
+
+
+def test_what_one_must_know_of_a_figure_stands_below_the_table_once():
+    text = " ".join(report.table(result()).split())
+    for run in EVERY:
+        for figure in run.figures:
+            if figure.note and figure.only_below is None:
+                assert text.count(f"] {figure.note}") == 1
+
+
+def test_there_is_no_table_of_growth_without_a_bigger_one():
     text = report.table(result(chosen=runs.chosen(Plan.QUICK, 100000)))
     assert "growth of the table" not in text
 
