@@ -80,8 +80,9 @@ def limits(tool, store_program, directory, rows, short):
 
 
 def median_of(samples):
-    """The median and half the spread of each limit of several samples."""
-    values = {key: [sample[key] for sample in samples] for key in samples[0]}
+    """The median and half the spread of each limit of several samples, or of none."""
+    keys = samples[0] if samples else ()
+    values = {key: [sample[key] for sample in samples] for key in keys}
     return ({key: statistics.median(many) for key, many in values.items()},
             {key: (max(many) - min(many)) / 2 / statistics.median(many)
              for key, many in values.items()})

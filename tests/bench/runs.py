@@ -35,8 +35,8 @@ IN_LIMITS = ("In limits: as a multiple of the p50s of an fdatasync that overwrit
              " loopback round trip together, measured just before and after.")
 PASSWORDS = ("mupdated runs with its default password_cache: a password of PLAIN that was"
              " verified within the last 60 s is not checked again.")
-REPAIRED = ("Cyrus's start includes ctl_cyrusdb -r, as the cyrus.conf that comes with it has it;"
-            " the line without it is there too.")
+REPAIRED = ("Cyrus's start includes ctl_cyrusdb -r, as the cyrus.conf that comes with it has"
+            " it.")
 FROM_COMMAND = "From the sending of the change, not from its OK."
 ACHIEVED = "The writer did not reach the rate that it was asked for."
 REACHED = 0.95  # of the rate of a stream, or it is told

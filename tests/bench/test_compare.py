@@ -2,6 +2,11 @@
 """The comparison: what it runs, on whom, and what becomes of a server that fails."""
 
 import dataclasses
+import importlib.machinery
+import importlib.util
+import json
+import pathlib
+import sys
 import types
 
 import pytest
@@ -281,6 +286,49 @@ def test_what_was_measured_before_mupdated_failed_is_kept(tmp_path):
         comparison.measure([run_of(failing(ToolError("closed"), "mupdated"), rows=20),
                             run_of(value(2))], lambda: None)
     assert [one.values["key"] for one in comparison.done()] == [{"mupdated": [2]}]
+
+
+def load_program():
+    path = str(pathlib.Path(__file__).parent / "compare")
+    loader = importlib.machinery.SourceFileLoader("compare_program", path)
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    sys.dont_write_bytecode, before = True, sys.dont_write_bytecode
+    try:
+        loader.exec_module(module)
+    finally:
+        sys.dont_write_bytecode = before
+    return module
+
+
+def test_a_comparison_that_fails_on_the_way_writes_what_it_has_and_the_error(
+        tmp_path, monkeypatch):
+    program = load_program()
+
+    class Failing:
+        def __init__(self, options, top):
+            self.top = top
+
+        def missing(self):
+            return None
+
+        def run(self):
+            raise servers.ServerError("mupdated has ended")
+
+        def result(self):
+            assert self.top.is_dir()
+            return {"figures": ["what there is"]}
+
+    monkeypatch.setattr(program, "Bench", Failing)
+    monkeypatch.setattr(program, "choose_directory", lambda options: tmp_path)
+    monkeypatch.setattr(program, "raise_file_limit", lambda: None)
+    monkeypatch.setattr(program.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(sys, "argv", ["compare"])
+    monkeypatch.setenv("BUILD", str(tmp_path))
+    with pytest.raises(SystemExit, match="mupdated has ended"):
+        program.main()
+    assert json.loads((tmp_path / "bench.json").read_text()) == {
+        "figures": ["what there is"], "error": "mupdated has ended"}
+    assert [path.name for path in tmp_path.iterdir()] == ["bench.json"]
 
 
 def test_cyrus_is_started_anew_so_that_all_begin_alike(tmp_path):

@@ -247,6 +247,7 @@ def test_a_server_that_failed_is_marked_and_the_reason_stands_below_the_table_on
 def test_the_limits_of_the_machine_are_medians_of_their_samples_with_their_spread():
     values, spreads = machine.median_of([{"a": 1.0}, {"a": 2.0}, {"a": 4.0}])
     assert values == {"a": 2.0} and spreads == {"a": 0.75}
+    assert machine.median_of([]) == ({}, {})
 
 
 def test_the_result_can_be_written_as_json():
