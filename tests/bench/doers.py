@@ -28,7 +28,7 @@ def call(scenario):
 
 
 def call_beside_limits(scenario, limits):
-    """A plain call, with the limits of the machine that bound it measured just before and after.
+    """A plain call; the limits of the machine that bound it are measured just before and after.
 
     limits: (the generator's scenario, its figure for the time of one) each. How fast a sleeping process is woken differs from one moment to the next, for
     every process alike, so a ratio to a limit of some other moment says little.

@@ -229,8 +229,7 @@ def table(result):
         runs,
         "null: the load generator against an empty server",
         "",
-        *align(("", CYRUS, OURS, "ratio", NULL), rows),
-        "",
+        *((*align(("", CYRUS, OURS, "ratio", NULL), rows), "") if rows else ()),
         *((*align(growth_heads, growth), "") if growth else ()),
         *align(("this machine, in the same run", ""), list(limit_rows(result))),
     ]

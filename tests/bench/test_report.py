@@ -229,6 +229,11 @@ def test_what_one_must_know_of_a_figure_stands_below_the_table_once():
                 assert text.count(f"] {figure.note}") == 1
 
 
+def test_growth_alone_is_shown_without_the_table_of_all_else():
+    text = report.table(result(chosen=[run for run in EVERY if run.section == runs.GROWTH]))
+    assert "growth of the table" in text and "ratio" not in text
+
+
 def test_there_is_no_table_of_growth_without_a_bigger_one():
     text = report.table(result(chosen=runs.chosen(Plan.QUICK, 100000)))
     assert "growth of the table" not in text
