@@ -30,8 +30,9 @@ def call(scenario):
 def call_beside_limits(scenario, limits):
     """A plain call; the limits of the machine that bound it are measured just before and after.
 
-    limits: (the generator's scenario, its figure for the time of one) each. How fast a sleeping process is woken differs from one moment to the next, for
-    every process alike, so a ratio to a limit of some other moment says little.
+    limits: (the generator's scenario, its figure for the time of one) each. How fast a
+    sleeping process is woken differs from one moment to the next, for every process
+    alike, so a ratio to a limit of some other moment says little.
     of_limits is the run's p50 as a multiple of the sum of the limits.
     """
     def sample(tool, server):

@@ -158,8 +158,8 @@ def main_rows(figures, notes):
             yield (section,)
         times = f"{number(entry['ratio'])}x" if "ratio" in entry else "-"
         null = number(entry[NULL]["median"]) if NULL in entry else "-"
-        yield ("  " + entry["title"] + notes.mark(entry["note"]), cell(entry, CYRUS, notes), cell(entry, OURS, notes),
-               times, null)
+        yield ("  " + entry["title"] + notes.mark(entry["note"]), cell(entry, CYRUS, notes),
+               cell(entry, OURS, notes), times, null)
 
 
 def growth_rows(result, notes):
