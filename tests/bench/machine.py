@@ -9,10 +9,11 @@ import shutil
 import statistics
 import subprocess
 
-# Changes in a transaction of the bare store: what up to so many clients that
-# wait for their OK can bring together.
-STORE_BATCHES = (1, 8, 64, 256)
-FEW_BATCHES = (1, 64)
+# Changes in a transaction of the bare store. 20 is what 64 clients that wait for
+# their OK bring together on 2 processors, on average (perf stat -e
+# syscalls:sys_enter_fdatasync beside their changes); 64 is the most that they could.
+STORE_BATCHES = (1, 8, 20, 64, 256)
+FEW_BATCHES = (1, 20, 64)
 
 
 class MachineError(Exception):

@@ -116,8 +116,11 @@ DEMANDS = (
 
 TARGETS = (
     beats("durable changes at 64 connections", "create_c64_d1", 25),
-    at_least("durable changes at 64 connections, of the bare store's with 64 at a time",
-             lambda result: result.ours("create_c64_d1") / result.limits["store_create_64_per_s"],
+    at_least("durable changes at 64 connections, of the bare store's with 20 at a time",
+             lambda result: result.ours("create_c64_d1") / result.limits["store_create_20_per_s"],
+             0.6),
+    at_least("durable changes at 64 connections, depth 16, of the bare store's with 256",
+             lambda result: result.ours("create_c64_d16") / result.limits["store_create_256_per_s"],
              0.6),
     beats("durable changes at 1 connection", "create_c1_d1", 3),
     at_most("a change at 1 connection, of one fdatasync that overwrites and one round trip",
