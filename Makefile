@@ -3,6 +3,7 @@
 #   make              build everything into build/
 #   make run          install what is missing, build, run a master on a local port
 #   make check        install what is missing, build, run all tests
+#   make bench        measure it beside Cyrus's own master (as root)
 #   make install      DESTDIR= PREFIX=/usr/local
 #
 # V=1 shows the commands. Variants build apart from the normal build, in build/VARIANT/:
@@ -215,7 +216,8 @@ D = $(DESTDIR)
 
 install: all
 	install -d $(D)$(SBINDIR) $(D)$(BINDIR) $(D)$(LIBDIR)/pkgconfig $(D)$(INCLUDEDIR)/mupdate \
-	    $(D)$(MANDIR)/man1 $(D)$(MANDIR)/man5 $(D)$(MANDIR)/man8 $(D)$(SYSCONFDIR)
+	    $(D)$(MANDIR)/man1 $(D)$(MANDIR)/man5 $(D)$(MANDIR)/man7 \
+	    $(D)$(MANDIR)/man8 $(D)$(SYSCONFDIR)
 	install -m 755 $(BUILD)/mupdated $(BUILD)/mupdatectl $(D)$(SBINDIR)
 	install -m 755 $(BUILD)/mupdate-bench $(D)$(BINDIR)
 	for library in server client; do \
@@ -227,6 +229,7 @@ install: all
 	install -m 644 libmupdate/include/mupdate/*.h $(D)$(INCLUDEDIR)/mupdate
 	install -m 644 man/*.1 $(D)$(MANDIR)/man1
 	install -m 644 man/*.5 $(D)$(MANDIR)/man5
+	install -m 644 man/*.7 $(D)$(MANDIR)/man7
 	install -m 644 man/*.8 $(D)$(MANDIR)/man8
 	test -e $(D)$(SYSCONFDIR)/mupdated.conf || install -m 640 etc/mupdated.conf $(D)$(SYSCONFDIR)
 

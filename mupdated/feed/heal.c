@@ -73,7 +73,7 @@ bool heal_join(struct heal *heal, struct heal_member *member, uint64_t since)
     if (round->since > since)
         round->since = since;
     round->members++;
-    *member = (struct heal_member){.heal = heal, .round = round, .since = since};
+    *member = (struct heal_member){.heal = heal, .round = round};
     return true;
 }
 
@@ -136,7 +136,8 @@ static void end_to_look(struct heal *heal, bool is_cut)
     heal->looks = NULL;
     round->state = ROUND_KNOWS;
     round->is_cut = is_cut;
-    departed_walk_end(&round->risks);
+    if (!is_cut)
+        departed_walk_end(&round->risks);
 }
 
 /* The row behind last: ranges begin and end where the risk does. */
@@ -190,7 +191,8 @@ static bool next_range(struct heal_member *member, bool *failed)
     if (is_rest && (!round->is_cut || member->risks.departed))
         return false;
     if (is_rest) {
-        departed_walk_start(&member->risks, member->heal->departed, member->since);
+        /* From where the round stands: from the beginning, it would pass all names at once. */
+        departed_walk_copy(&member->risks, &round->risks);
         *failed = !walk_stand(&member->walk, buffer_text(&round->walk.last));
     } else {
         *failed = !walk_stand(&member->walk, name_at(&round->ranges, &member->passed));

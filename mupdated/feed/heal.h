@@ -38,7 +38,6 @@ struct heal_round;
 struct heal_member {
     struct heal *heal;
     struct heal_round *round;
-    uint64_t since;
     size_t passed;               /* octets of the round's ranges */
     struct mupdate_text last;    /* of the range that is being sent, in the round's ranges */
     struct walk walk;            /* within that range, or the rest */

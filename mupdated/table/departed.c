@@ -183,6 +183,16 @@ bool departed_walk_at_risk(struct departed_walk *walk, struct mupdate_text name)
     return walk->greatest != NULL && text_compare(departed_text(walk->greatest), name) > 0;
 }
 
+void departed_walk_copy(struct departed_walk *to, const struct departed_walk *from)
+{
+    *to = *from;
+    to->passed = to->greatest = NULL;
+    if (from->passed != NULL)
+        hold(&to->passed, from->passed);
+    if (from->greatest != NULL)
+        hold(&to->greatest, from->greatest);
+}
+
 void departed_walk_end(struct departed_walk *walk)
 {
     release(walk->passed);

@@ -72,6 +72,9 @@ void departed_walk_start(struct departed_walk *walk, struct departed *departed, 
 /* Whether the row of that name is at risk. Rows must come in list order; rows may be left out. */
 bool departed_walk_at_risk(struct departed_walk *walk, struct mupdate_text name);
 
+/* A second walk that stands where the first one does. It is to be ended too. */
+void departed_walk_copy(struct departed_walk *to, const struct departed_walk *from);
+
 /* Give back what the walk holds. Does nothing to a walk that has ended or is all zero. */
 void departed_walk_end(struct departed_walk *walk);
 
