@@ -115,6 +115,8 @@ static int setup(void **state)
         .done = on_done,
         .context = fixture,
     };
+    /* So that the writer does not, at a time of its own: some tests count or fail what is synced. */
+    store_prepare_log(fixture->store->store);
     start(fixture);
     *state = fixture;
     return 0;
