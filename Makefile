@@ -34,6 +34,8 @@ RUN_PACKAGES := gcc make pkg-config libdb5.3-dev libuv1-dev libssl-dev libsasl2-
 CHECK_PACKAGES := $(RUN_PACKAGES) libcmocka-dev python3 python3-pytest openssl mandoc
 CI_PACKAGES := $(CHECK_PACKAGES) clang libclang-rt-14-dev valgrind
 MURDER_PACKAGES := $(CHECK_PACKAGES) util-linux cyrus-common cyrus-imapd cyrus-pop3d cyrus-murder cyrus-clients
+AUTH_PACKAGES := $(MURDER_PACKAGES) krb5-kdc krb5-admin-server krb5-user libsasl2-modules-gssapi-mit \
+    slapd ldap-utils
 BENCH_PACKAGES := $(MURDER_PACKAGES)
 
 # Flags that a packager sets (CFLAGS, LDFLAGS) come on top of those that the
@@ -205,6 +207,12 @@ check-murder:
 	$(MAKE) all
 	tests/run $(BUILD) murder
 
+# Every way to log in, with a real KDC, saslauthd, slapd and certificates behind it.
+check-auth:
+	tools/need-packages $(AUTH_PACKAGES)
+	$(MAKE) all
+	tests/run $(BUILD) auth
+
 bench:
 	tools/need-packages $(BENCH_PACKAGES)
 	$(MAKE) all $(BUILD)/bench-store-rate
@@ -237,5 +245,5 @@ clean:
 	rm -rf build
 
 .PHONY: all unit-programs cost-program run check check-unit check-valgrind check-protocol check-cost \
-    cost-record check-murder bench install clean
+    cost-record check-murder check-auth bench install clean
 .SECONDARY:

@@ -3,10 +3,13 @@
 SPDX-License-Identifier: BSD-3-Clause
 """
 import os
+import sys
 
 import pytest
 
-from rig import Rig
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'support'))
+
+from rig import Rig  # noqa: E402
 
 LOG_LINES = 100
 # What is logged by the hundred and never explains a failure.
