@@ -176,7 +176,7 @@ static bool exchange(const struct connect_attempt *attempt, struct sasl_client *
 static bool log_in(const struct connect_attempt *attempt, struct sasl_client **sasl,
                    const char *mechanisms)
 {
-    struct sasl_failure failure = {""};
+    struct sasl_failure failure = {.text = ""};
     const char *mechanism = NULL;
     const void *out = NULL;
     size_t len = 0;

@@ -168,6 +168,7 @@ void sasl_failure_set(struct sasl_failure *failure, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(failure->text, sizeof failure->text, format, arguments);
     va_end(arguments);
+    failure->undecided = false;
     for (char *at = failure->text; *at; at++) {
         if ((unsigned char)*at < ' ' || *at == 0x7f)
             *at = '?';
@@ -178,6 +179,8 @@ void sasl_failure_take(struct sasl_failure *failure, sasl_conn_t *conn, int code
 {
     sasl_failure_set(failure, "%s",
                      conn ? sasl_errdetail(conn) : sasl_errstring(code, NULL, NULL));
+    /* A verdict is SASL_BADAUTH, SASL_NOUSER and the like. */
+    failure->undecided = code == SASL_FAIL || code == SASL_UNAVAIL || code == SASL_NOMEM;
 }
 
 /* --- endpoints --------------------------------------------------------------- */

@@ -16,6 +16,11 @@
 
 struct sasl_failure {
     char text[512]; /* for the log, without control characters; never for the peer */
+    /*
+     * Of an exchange: what should have judged it (saslauthd, say) could not be
+     * asked, so that nothing is known of the password.
+     */
+    bool undecided;
 };
 
 /*

@@ -106,7 +106,7 @@ bool only_admin(void *context, const char *authenticated, const char *wanted)
 
 struct sasl_server *server_open(const struct sasl_endpoint *endpoint)
 {
-    struct sasl_failure failure = {{0}};
+    struct sasl_failure failure = {.text = ""};
     struct sasl_server *server = sasl_server_open(endpoint, only_admin, NULL, &failure);
 
     assert_string_equal(failure.text, "");
@@ -128,7 +128,7 @@ struct sasl_client *client_open(const struct sasl_endpoint *endpoint, const char
         .password = give_password,
         .context = (void *)(uintptr_t)password,
     };
-    struct sasl_failure failure = {{0}};
+    struct sasl_failure failure = {.text = ""};
     struct sasl_client *client = sasl_client_open(endpoint, &identity, &failure);
 
     assert_string_equal(failure.text, "");

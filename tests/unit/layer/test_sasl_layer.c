@@ -204,7 +204,7 @@ static void there_is_no_layer_before_the_login_is_complete(void **state)
 {
     struct sasl_endpoint endpoint = endpoint_of(256);
     struct sasl_server *server = server_open(&endpoint);
-    struct sasl_failure failure = {{0}};
+    struct sasl_failure failure = {.text = ""};
     bool failed = false;
 
     (void)state;

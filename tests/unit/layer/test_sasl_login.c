@@ -182,7 +182,7 @@ static void a_cancelled_exchange_leaves_nothing_for_the_next(void **state)
 {
     static const char first[] = "n,,n=admin,r=0123456789";
     struct sasl_endpoint endpoint = endpoint_of(0);
-    struct sasl_failure failure = {{0}};
+    struct sasl_failure failure = {.text = ""};
     const void *out;
     size_t len;
 
@@ -208,7 +208,7 @@ static void mechanisms_take_the_password_without_an_initial_response(void **stat
     static const char answer[] = "\0murder\0Murder Pw";
     struct sasl_endpoint endpoint = endpoint_of(0);
     struct sasl_server *server = server_open(&endpoint);
-    struct sasl_failure failure = {{0}};
+    struct sasl_failure failure = {.text = ""};
     const void *out;
     size_t len;
 
@@ -246,7 +246,7 @@ static void a_server_that_does_not_know_the_password_is_found_out(void **state)
     struct sasl_endpoint endpoint = endpoint_of(0);
     struct sasl_server *server = server_open(&endpoint);
     struct sasl_client *client = client_open(&endpoint, "murder", NULL, "Murder Pw");
-    struct sasl_failure failure = {{0}};
+    struct sasl_failure failure = {.text = ""};
     const char *chosen;
     const void *said, *answer;
     size_t said_len, answer_len;
@@ -348,7 +348,7 @@ static void a_name_that_cannot_be_is_refused_like_an_unknown_one(void **state)
     for (size_t i = 0; i < 6; i++) {
         struct sasl_endpoint endpoint = endpoint_of(0);
         struct sasl_server *server = server_open(&endpoint);
-        struct sasl_failure failure = {{0}};
+        struct sasl_failure failure = {.text = ""};
         char answer[1200];
         const void *out;
         size_t len;
@@ -368,7 +368,7 @@ static void line_ends_of_the_peer_do_not_reach_the_log(void **state)
 {
     struct sasl_endpoint endpoint = endpoint_of(0);
     struct sasl_server *server = server_open(&endpoint);
-    struct sasl_failure failure = {{0}};
+    struct sasl_failure failure = {.text = ""};
     const void *out;
     size_t len;
 
@@ -386,7 +386,7 @@ static void broken_answers_fail_and_the_next_try_succeeds(void **state)
     struct sasl_endpoint endpoint = endpoint_of(256);
     struct sasl_server *server = server_open(&endpoint);
     char *huge = test_calloc(1, 100000);
-    struct sasl_failure failure = {{0}};
+    struct sasl_failure failure = {.text = ""};
     struct sasl_client *client;
     struct login login;
     const void *out;

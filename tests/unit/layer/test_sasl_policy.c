@@ -27,7 +27,7 @@ static enum sasl_progress begin(const struct sasl_endpoint *endpoint, const char
                                 const char *initial, size_t initial_len)
 {
     struct sasl_server *server = server_open(endpoint);
-    struct sasl_failure failure = {{0}};
+    struct sasl_failure failure = {.text = ""};
     const void *out;
     size_t len;
     enum sasl_progress progress =
@@ -157,7 +157,7 @@ static void what_cyrus_sasl_complains_of_reaches_the_log(void **state)
 static void an_endpoint_that_is_no_address_is_an_error(void **state)
 {
     struct sasl_endpoint endpoint = endpoint_of(0);
-    struct sasl_failure failure = {{0}};
+    struct sasl_failure failure = {.text = ""};
 
     (void)state;
     endpoint.local = "nowhere";
