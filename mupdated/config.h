@@ -61,6 +61,9 @@ struct config {
     int failedloginpause_ms;
     enum config_password_cache password_cache;
     int password_cache_time_ms;
+    int authentication_timeout_ms;  /* for one step of an exchange */
+    size_t authentication_threads;  /* for those who ask others, each kind of them */
+    size_t authentication_queue;    /* steps that wait for a thread, of each kind */
 
     /* TLS */
     bool allowstarttls;

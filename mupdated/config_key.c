@@ -113,6 +113,13 @@ const struct config_key config_keys[] = {
      .words = password_cache_words},
     {KEY("password_cache_time", CONFIG_DURATION, RELOAD), MEMBER(password_cache_time_ms),
      .fallback = "60s", .min = 1, .max = HOUR},
+    /* Servers of Cyrus give up 10 s (client_timeout) after they connected. */
+    {KEY("authentication_timeout", CONFIG_DURATION, RELOAD), MEMBER(authentication_timeout_ms),
+     .fallback = "8s", .min = 100, .max = HOUR},
+    {KEY("authentication_threads", CONFIG_NUMBER, RELOAD), MEMBER(authentication_threads),
+     .fallback = "16", .min = 1, .max = 256},
+    {KEY("authentication_queue", CONFIG_NUMBER, RELOAD), MEMBER(authentication_queue),
+     .fallback = "1000", .min = 1, .max = 65536},
 
     /* TLS */
     {KEY("allowstarttls", CONFIG_BOOL, RELOAD), .cyrus = true, MEMBER(allowstarttls),

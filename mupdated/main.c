@@ -178,6 +178,7 @@ static void catch_signals(struct process *process)
 
 static int serve(struct process *process, const struct config *config)
 {
+    bool ended;
     int code;
 
     code = uv_loop_init(&process->loop);
@@ -198,20 +199,14 @@ static int serve(struct process *process, const struct config *config)
     }
     uv_run(&process->loop, UV_RUN_DEFAULT);
 
-    /*
-     * A password check that hangs in the thread pool must not hold up the end.
-     * Signals stay caught until the process is gone, so that one more does not
-     * end it before the database is closed; the loop stays open for them.
-     */
+    /* The handles that were closed last. Signals stay caught until the process is gone. */
     for (int i = 0; i < 100 && uv_run(&process->loop, UV_RUN_NOWAIT); i++)
         usleep(1000);
-    if (uv_loop_alive(&process->loop))
-        store_close(process->master.store);
-    else
-        master_close(&process->master);
+    ended = master_close(&process->master);
     if (code == EX_OK)
         log_notice("stopped");
-    if (uv_loop_alive(&process->loop))
+    /* A login that hangs must not hold up the end, nor lose what it uses before the process. */
+    if (!ended)
         _exit(code);
     return code;
 }

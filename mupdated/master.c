@@ -232,7 +232,7 @@ int master_start(struct master *master, uv_loop_t *loop, const struct config *co
     }
     if (!open_tls(config, &master->tls))
         return EX_CONFIG;
-    master->auth = auth_new(config, &failure);
+    master->auth = auth_new(config, loop, &failure);
     if (!master->auth) {
         log_error("SASL cannot be set up: %s", failure.text);
         return EX_CONFIG;
@@ -293,6 +293,7 @@ static void on_poll_closed(uv_handle_t *handle)
     struct stop *stop = handle->data;
 
     net_close(&stop->master->net);
+    auth_stop(stop->master->auth);
     stop->stopped(stop->context);
     free(stop);
 }
@@ -342,16 +343,19 @@ void master_hurry(struct master *master)
     net_cut_all(&master->net);
 }
 
-void master_close(struct master *master)
+bool master_close(struct master *master)
 {
+    bool ended;
+
     heal_free(master->heal);
     stream_free(master->stream);
     slices_free(master->slices);
     feed_free(master->feed);
     departed_free(master->departed);
     table_free(master->table);
-    auth_free(master->auth);
+    ended = auth_free(master->auth);
     tls_context_unref(master->tls);
     if (master->store)
         store_close(master->store);
+    return ended;
 }

@@ -63,8 +63,11 @@ void master_stop(struct master *master, void (*stopped)(void *context), void *co
 /* While stopping: cut off clients that do not take their last bytes. */
 void master_hurry(struct master *master);
 
-/* Close what is left, the database last. */
-void master_close(struct master *master);
+/*
+ * Close what is left, the database last. False: a login hangs in a thread, and
+ * the process must end by _exit(2); the database is closed all the same.
+ */
+bool master_close(struct master *master);
 
 /* What a command may be, by the configuration. */
 void master_policy(const struct config *config, struct rule_policy *policy);

@@ -4,14 +4,27 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <xxhash.h>
 
+#include "mupdated/auth/lane.h"
+#include "mupdated/auth/pool.h"
 #include "mupdated/auth/verified.h"
 #include "mupdated/log.h"
 
 /* Where Cyrus-SASL keeps sasldb unless told otherwise. */
 #define SASLDB_PATH "/etc/sasldb2"
 
+/* Leaves the loop's thread the processor while many compute keys. */
+#define LOCAL_NICE 5
+
+/* How long the end waits for steps that run: they take milliseconds. */
+#define END_MS 500
+
 struct auth {
+    uv_loop_t *loop;
+    struct pool *pool;
+    uint64_t origin_seed;
     /* Read by Cyrus-SASL from the pool's threads. */
     _Atomic(const struct config *) config;
     const char *hostname; /* of the first configuration: a reload does not change it */
@@ -24,7 +37,7 @@ struct auth {
 };
 
 struct auth_exchange {
-    uv_work_t work;
+    struct pool_job job; /* first: the pool knows the exchange by it */
     struct auth *auth;
     const struct config *config;
     auth_done *done; /* NULL: closed while a step runs */
@@ -33,6 +46,8 @@ struct auth_exchange {
     struct sasl_endpoint endpoint;
     char *texts; /* the endpoint's, copied */
     char *mechanism;
+    enum auth_lane lane;
+    uint64_t origin;
     bool running;
     bool begun;
     bool has_input;
@@ -106,7 +121,20 @@ static bool learn_clear(struct auth *auth, const struct config *config, struct s
     return true;
 }
 
-struct auth *auth_new(const struct config *config, struct sasl_failure *failure)
+static struct pool *open_pool(const struct config *config, uv_loop_t *loop)
+{
+    size_t asking = config->authentication_threads;
+    size_t waiting = config->authentication_queue;
+    const struct pool_lane_options lanes[AUTH_LANES] = {
+        [AUTH_LANE_LOCAL] = {"local", uv_available_parallelism(), waiting, LOCAL_NICE},
+        [AUTH_LANE_PASSWORD] = {"password", asking, waiting, 0},
+        [AUTH_LANE_NETWORK] = {"network", asking, waiting, 0},
+    };
+
+    return pool_new(loop, lanes, AUTH_LANES, POOL_IDLE_MS);
+}
+
+struct auth *auth_new(const struct config *config, uv_loop_t *loop, struct sasl_failure *failure)
 {
     struct auth *auth = calloc(1, sizeof *auth);
 
@@ -114,41 +142,71 @@ struct auth *auth_new(const struct config *config, struct sasl_failure *failure)
         snprintf(failure->text, sizeof failure->text, "out of memory");
         return NULL;
     }
+    auth->loop = loop;
     atomic_init(&auth->config, config);
     auth->hostname = config->servername;
     auth->verified = verified_new();
-    if (!auth->verified) {
+    if (!auth->verified ||
+        getrandom(&auth->origin_seed, sizeof auth->origin_seed, 0) != sizeof auth->origin_seed) {
         snprintf(failure->text, sizeof failure->text, "out of memory or of random numbers");
-        free(auth);
-        return NULL;
+        goto failed;
     }
-    if (!sasl_server_setup(lookup, log_sasl, auth, failure)) {
-        verified_free(auth->verified);
-        free(auth);
-        return NULL;
-    }
-    if (!learn_clear(auth, config, failure)) {
-        auth_free(auth);
-        return NULL;
-    }
-    return auth;
+    if (!sasl_server_setup(lookup, log_sasl, auth, failure))
+        goto failed;
+    if (!learn_clear(auth, config, failure))
+        goto failed_set_up;
+    auth->pool = open_pool(config, loop);
+    if (auth->pool)
+        return auth;
+    snprintf(failure->text, sizeof failure->text, "out of memory or of descriptors");
+
+failed_set_up:
+    forget_clear(auth);
+    sasl_teardown();
+failed:
+    verified_free(auth->verified);
+    free(auth);
+    return NULL;
 }
 
-void auth_free(struct auth *auth)
+void auth_stop(struct auth *auth)
+{
+    if (auth)
+        pool_stop(auth->pool);
+}
+
+bool auth_free(struct auth *auth)
 {
     if (!auth)
-        return;
+        return true;
+    if (!pool_free(auth->pool, END_MS)) {
+        log_notice("logins: left behind at the end: what they ask does not answer");
+        return false;
+    }
     sasl_server_close(auth->last);
     forget_clear(auth);
     sasl_teardown();
     verified_free(auth->verified);
     free(auth);
+    return true;
+}
+
+static void set_limits(struct auth *auth, const struct config *config)
+{
+    static const enum auth_lane asking[] = {AUTH_LANE_PASSWORD, AUTH_LANE_NETWORK};
+
+    pool_set_limits(auth->pool, AUTH_LANE_LOCAL, uv_available_parallelism(),
+                    config->authentication_queue);
+    for (size_t i = 0; i < sizeof asking / sizeof asking[0]; i++)
+        pool_set_limits(auth->pool, asking[i], config->authentication_threads,
+                        config->authentication_queue);
 }
 
 bool auth_reload(struct auth *auth, const struct config *config, struct sasl_failure *failure)
 {
     atomic_store(&auth->config, config);
     verified_forget(auth->verified);
+    set_limits(auth, config);
     return learn_clear(auth, config, failure);
 }
 
@@ -190,16 +248,16 @@ static void exchange_free(struct auth_exchange *exchange)
     free(exchange);
 }
 
-/* In the pool. */
-static void exchange_work(uv_work_t *work)
+/* In a thread of the pool. */
+static void exchange_work(struct pool_job *job)
 {
-    struct auth_exchange *exchange = work->data;
+    struct auth_exchange *exchange = (struct auth_exchange *)job;
     const void *input = exchange->has_input ? (const void *)buffer_bytes(&exchange->input) : NULL;
     size_t len = buffer_len(&exchange->input);
 
     exchange->out = NULL;
     exchange->out_len = 0;
-    exchange->failure.text[0] = '\0';
+    exchange->failure = (struct sasl_failure){.text = ""};
     if (exchange->has_input && !input)
         input = "";
     if (exchange->begun) {
@@ -227,68 +285,106 @@ static void remember(struct auth_exchange *exchange, const char *user, const str
     login.authenticated = sasl_server_authenticated(exchange->sasl);
     if (login.authenticated)
         verified_keep(exchange->auth->verified, &exchange->question,
-                      uv_now(exchange->work.loop) + (uint64_t)exchange->config->password_cache_time_ms,
+                      uv_now(exchange->auth->loop) + (uint64_t)exchange->config->password_cache_time_ms,
                       &login);
 }
 
-static void exchange_worked(uv_work_t *work, int status)
+static void exchange_worked(struct auth_exchange *exchange)
 {
-    struct auth_exchange *exchange = work->data;
-    struct auth_answer answer = {.result = AUTH_REFUSED};
+    struct auth_answer answer = {.result = AUTH_REFUSED, .reason = exchange->failure.text};
+    char *user;
+    bool failed = false;
 
-    (void)status;
-    exchange->running = false;
-    if (exchange->input.data)
-        explicit_bzero(exchange->input.data, exchange->input.size);
-    buffer_clear(&exchange->input);
-    if (!exchange->done) {
-        exchange_free(exchange);
-        return;
-    }
-
-    answer.reason = exchange->failure.text;
-    if (exchange->progress == SASL_PROGRESS_CHALLENGE) {
+    switch (exchange->progress) {
+    case SASL_PROGRESS_CHALLENGE:
         answer.result = AUTH_CHALLENGE;
         answer.out = exchange->out;
         answer.out_len = exchange->out_len;
-    } else if (exchange->progress == SASL_PROGRESS_FAILED) {
+        break;
+    case SASL_PROGRESS_FAILED:
         answer.user = exchange->sasl ? sasl_server_tried_user(exchange->sasl) : NULL;
-    } else {
-        const char *user = sasl_server_user(exchange->sasl);
-        bool failed = false;
-
-        answer.user = user;
-        if (!user || !is_admin(exchange->config, user)) {
+        /* Other mechanisms fail so for what a client sends. */
+        if (exchange->failure.undecided && exchange->lane == AUTH_LANE_PASSWORD) {
+            answer.result = AUTH_UNDECIDED;
+            answer.text = "authentication service is not available";
+        }
+        break;
+    case SASL_PROGRESS_DONE:
+        answer.user = sasl_server_user(exchange->sasl);
+        if (!answer.user || !is_admin(exchange->config, answer.user)) {
             answer.result = AUTH_NO_RIGHT;
             answer.reason = "not in admins";
-        } else {
-            /* The layer takes the exchange over, and with it the user's name. */
-            char *kept = strdup(user);
-
-            if (kept)
-                answer.layer = sasl_server_layer(&exchange->sasl, &failed, &exchange->failure);
-            if (kept && !failed) {
-                answer.result = AUTH_GRANTED;
-                remember(exchange, kept, answer.layer);
-            } else if (!kept) {
-                answer.reason = "out of memory";
-            }
-            answer.user = kept;
-            exchange->done(exchange->context, &answer);
-            free(kept);
-            return;
+            break;
         }
+        /* The layer takes the exchange over, and with it the user's name. */
+        user = strdup(answer.user);
+        answer.user = user;
+        if (!user) {
+            answer.reason = "out of memory";
+            break;
+        }
+        answer.layer = sasl_server_layer(&exchange->sasl, &failed, &exchange->failure);
+        if (!failed) {
+            answer.result = AUTH_GRANTED;
+            remember(exchange, user, answer.layer);
+        }
+        exchange->done(exchange->context, &answer);
+        free(user);
+        return;
     }
     exchange->done(exchange->context, &answer);
 }
 
-static bool exchange_run(struct auth_exchange *exchange, uv_loop_t *loop)
+static void exchange_ended(struct pool_job *job, enum pool_end end)
 {
-    exchange->work.data = exchange;
-    if (uv_queue_work(loop, &exchange->work, exchange_work, exchange_worked) != 0)
-        return false;
+    struct auth_exchange *exchange = (struct auth_exchange *)job;
+    struct auth_answer undecided = {
+        .result = AUTH_UNDECIDED,
+        .reason = "no answer within authentication_timeout",
+        .text = "authentication service is not answering",
+    };
+
+    /* A step that is late still uses all that it was given. */
+    if (end != POOL_LATE) {
+        exchange->running = false;
+        if (exchange->input.data)
+            explicit_bzero(exchange->input.data, exchange->input.size);
+        buffer_clear(&exchange->input);
+        if (!exchange->done) {
+            exchange_free(exchange);
+            return;
+        }
+    }
+    if (end == POOL_RAN) {
+        exchange_worked(exchange);
+        return;
+    }
+    if (end == POOL_STUCK)
+        undecided.reason = "earlier logins still wait for an answer: authentication_threads";
+    /* Where nobody else is asked it is the logins that are too many. */
+    if (end == POOL_CROWDED || exchange->lane == AUTH_LANE_LOCAL) {
+        undecided.reason = "too many logins are waiting";
+        undecided.text = undecided.reason;
+    }
+    if (exchange->done)
+        exchange->done(exchange->context, &undecided);
+}
+
+static void exchange_run(struct auth_exchange *exchange)
+{
+    exchange->job.work = exchange_work;
+    exchange->job.ended = exchange_ended;
     exchange->running = true;
-    return true;
+    pool_submit(exchange->auth->pool, exchange->lane, &exchange->job, exchange->origin,
+                (uint64_t)exchange->config->authentication_timeout_ms);
+}
+
+/* The client's address without its port; one for all clients of this machine. */
+static uint64_t origin_of(const struct auth *auth, const struct sasl_endpoint *endpoint)
+{
+    const char *address = endpoint->remote ? endpoint->remote : "";
+
+    return XXH3_64bits_withSeed(address, strcspn(address, ";"), auth->origin_seed);
 }
 
 /* The endpoint outlives the connection's: a step may run on after a close. */
@@ -357,8 +453,8 @@ static bool may_remember(const struct config *config)
  * Whether this login was verified lately. What it may do is decided anew, and a
  * login that may do nothing goes the way of all others.
  */
-static bool recall(struct auth_exchange *exchange, uv_loop_t *loop,
-                   const struct sasl_endpoint *endpoint, const void *initial, size_t len)
+static bool recall(struct auth_exchange *exchange, const struct sasl_endpoint *endpoint,
+                   const void *initial, size_t len)
 {
     const struct config *config = exchange->config;
     const char *path = config_sasl(config, "sasldb_path");
@@ -368,7 +464,7 @@ static bool recall(struct auth_exchange *exchange, uv_loop_t *loop,
     if (!may_remember(config) || strcmp(exchange->mechanism, "PLAIN") != 0 || !initial ||
         !verified_ask(verified, endpoint, initial, len, path && *path ? path : SASLDB_PATH,
                       &exchange->question) ||
-        !verified_find(verified, &exchange->question, uv_now(loop), &login))
+        !verified_find(verified, &exchange->question, uv_now(exchange->auth->loop), &login))
         return false;
     if (strcmp(login.user, login.authenticated) != 0 && !is_admin(config, login.authenticated))
         return false;
@@ -378,8 +474,7 @@ static bool recall(struct auth_exchange *exchange, uv_loop_t *loop,
     return true;
 }
 
-struct auth_exchange *auth_exchange_begin(struct auth *auth, uv_loop_t *loop,
-                                          const struct sasl_endpoint *endpoint,
+struct auth_exchange *auth_exchange_begin(struct auth *auth, const struct sasl_endpoint *endpoint,
                                           struct mupdate_text mechanism, const void *initial,
                                           size_t len, auth_done *done, void *context)
 {
@@ -392,13 +487,16 @@ struct auth_exchange *auth_exchange_begin(struct auth *auth, uv_loop_t *loop,
     exchange->done = done;
     exchange->context = context;
     exchange->mechanism = strndup(mechanism.data ? mechanism.data : "", mechanism.len);
-    if (exchange->mechanism && recall(exchange, loop, endpoint, initial, len))
+    if (exchange->mechanism && recall(exchange, endpoint, initial, len))
         return exchange;
     if (!exchange->mechanism || !copy_endpoint(exchange, endpoint) ||
-        !set_input(exchange, initial, len) || !exchange_run(exchange, loop)) {
+        !set_input(exchange, initial, len)) {
         exchange_free(exchange);
         return NULL;
     }
+    exchange->lane = auth_lane(exchange->config, exchange->mechanism);
+    exchange->origin = origin_of(auth, endpoint);
+    exchange_run(exchange);
     return exchange;
 }
 
@@ -412,7 +510,10 @@ bool auth_exchange_known(const struct auth_exchange *exchange, struct auth_answe
 
 bool auth_exchange_step(struct auth_exchange *exchange, const void *data, size_t len)
 {
-    return set_input(exchange, len ? data : "", len) && exchange_run(exchange, exchange->work.loop);
+    if (!set_input(exchange, len ? data : "", len))
+        return false;
+    exchange_run(exchange);
+    return true;
 }
 
 const char *auth_exchange_mechanism(const struct auth_exchange *exchange)
@@ -430,10 +531,9 @@ void auth_exchange_close(struct auth_exchange *exchange)
     if (!exchange)
         return;
     exchange->done = NULL;
-    if (!exchange->running)
+    /* One that runs is freed when it has ended. */
+    if (!exchange->running || pool_cancel(exchange->auth->pool, &exchange->job))
         exchange_free(exchange);
-    else /* Works only while it waits for a thread; exchange_worked() comes either way. */
-        (void)uv_cancel((uv_req_t *)&exchange->work);
 }
 
 bool auth_exchange_runs(const struct auth_exchange *exchange)

@@ -2,8 +2,9 @@
  * Who may log in, and how: the daemon's policy on top of SASL.
  *
  * As with Cyrus, a user has access when `admins` names him. The steps of an
- * exchange run in libuv's thread pool, since they may block (a password check
- * over a socket) or cost milliseconds (SCRAM's key derivation). Only a login by
+ * exchange run in threads (pool.h, lane.h), since they may block (a password
+ * check over a socket) or cost milliseconds (SCRAM's key derivation). One that
+ * gives no answer within authentication_timeout is given up. Only a login by
  * PLAIN that is the same as one verified lately (key password_cache) takes no
  * step at all: the servers of a Murder connect for each change.
  *
@@ -26,8 +27,17 @@ struct auth;
  * Set up SASL for this process; once. The configuration must outlive the
  * process or be replaced by auth_reload(). NULL with *failure filled.
  */
-struct auth *auth_new(const struct config *config, struct sasl_failure *failure);
-void auth_free(struct auth *auth);
+struct auth *auth_new(const struct config *config, uv_loop_t *loop, struct sasl_failure *failure);
+
+/* Close the handles on the loop; all exchanges must be closed. */
+void auth_stop(struct auth *auth);
+
+/*
+ * Behind the loop, after auth_stop(). False: a step hangs in one of the
+ * threads. Then what it uses is left as it is, and the process must end by
+ * _exit(2), so that nothing is taken from under it.
+ */
+bool auth_free(struct auth *auth);
 
 /* New settings for exchanges from now on; running ones may still use the old. */
 bool auth_reload(struct auth *auth, const struct config *config, struct sasl_failure *failure);
@@ -44,6 +54,7 @@ enum auth_result {
     AUTH_GRANTED,   /* user may use this server; layer may be NULL */
     AUTH_REFUSED,   /* wrong mechanism, user or password; or the mechanism failed */
     AUTH_NO_RIGHT,  /* the user is known, and not in admins */
+    AUTH_UNDECIDED, /* nobody could say: what checks it does not answer, or too many wait */
 };
 
 struct auth_answer {
@@ -53,6 +64,7 @@ struct auth_answer {
     const char *user;     /* the user, or the one that was tried; NULL: unknown */
     struct layer *layer;  /* the callback's now */
     const char *reason;   /* for the log */
+    const char *text;     /* for the peer, with AUTH_UNDECIDED; static */
 };
 
 struct auth_exchange;
@@ -61,8 +73,7 @@ struct auth_exchange;
 typedef void auth_done(void *context, const struct auth_answer *answer);
 
 /* Start; NULL: out of memory. initial NULL: none. */
-struct auth_exchange *auth_exchange_begin(struct auth *auth, uv_loop_t *loop,
-                                          const struct sasl_endpoint *endpoint,
+struct auth_exchange *auth_exchange_begin(struct auth *auth, const struct sasl_endpoint *endpoint,
                                           struct mupdate_text mechanism, const void *initial,
                                           size_t len, auth_done *done, void *context);
 

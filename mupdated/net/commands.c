@@ -17,9 +17,11 @@ static void authentication_ends(struct connection *connection)
     connection->auth = NULL;
 }
 
-static void log_bad_login(struct connection *connection, const char *user, const char *reason)
+/* what is "badlogin", or something that makes no filter shut the client out. */
+static void log_no_login(struct connection *connection, const char *what, const char *user,
+                         const char *reason)
 {
-    log_notice("badlogin: %s mechanism=%s user=%s reason=%s", connection->peer,
+    log_notice("%s: %s mechanism=%s user=%s reason=%s", what, connection->peer,
                LOG_VALUE(auth_exchange_mechanism(connection->auth),
                          strlen(auth_exchange_mechanism(connection->auth))),
                user ? LOG_VALUE(user, strlen(user)) : "-", LOG_VALUE(reason, strlen(reason)));
@@ -83,12 +85,19 @@ static void authentication_answered(void *context, const struct auth_answer *ans
         connection_schedule(connection);
         return;
     case AUTH_NO_RIGHT:
-        log_bad_login(connection, answer->user, answer->reason);
+        log_no_login(connection, "badlogin", answer->user, answer->reason);
         refuse_login(connection, "this user has no right to use this server");
         return;
     case AUTH_REFUSED:
-        log_bad_login(connection, answer->user, answer->reason);
+        log_no_login(connection, "badlogin", answer->user, answer->reason);
         refuse_login(connection, REFUSED_TEXT);
+        return;
+    case AUTH_UNDECIDED:
+        /* Nothing was guessed: the client may try again at once. */
+        log_no_login(connection, "nologin", answer->user, answer->reason);
+        authentication_ends(connection);
+        mupdate_server_no(connection->session, answer->text);
+        connection_schedule(connection);
         return;
     }
 }
@@ -106,8 +115,8 @@ static bool authenticate(struct connection *connection, const struct mupdate_ser
         initial = event->initial.len ? event->initial.data : "";
     connection_endpoint(connection, &endpoint);
     connection->auth =
-        auth_exchange_begin(master->auth, master->loop, &endpoint, event->mechanism, initial,
-                            event->initial.len, authentication_answered, connection);
+        auth_exchange_begin(master->auth, &endpoint, event->mechanism, initial, event->initial.len,
+                            authentication_answered, connection);
     if (!connection->auth)
         return false;
     if (auth_exchange_known(connection->auth, &known))
@@ -246,7 +255,7 @@ bool commands_handle(struct connection *connection, const struct mupdate_server_
     case MUPDATE_SERVER_AUTH_RESPONSE:
         return auth_exchange_step(connection->auth, event->initial.data, event->initial.len);
     case MUPDATE_SERVER_AUTH_CANCELLED:
-        log_bad_login(connection, auth_exchange_user(connection->auth), "cancelled");
+        log_no_login(connection, "badlogin", auth_exchange_user(connection->auth), "cancelled");
         authentication_ends(connection);
         return true;
     case MUPDATE_SERVER_STARTTLS:

@@ -111,10 +111,9 @@ def run(command, directory):
     """Return what a command says on stdout. Nothing of the caller's environment is there."""
     log = directory / "log"
     with open(log, "ab") as errors:
-        # One thread for the passwords: a second one would at times begin with its own memory.
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=errors, timeout=SECONDS, check=False,
-                              env={"PATH": "/usr/bin:/bin", "UV_THREADPOOL_SIZE": "1"})
+                              env={"PATH": "/usr/bin:/bin"})
     if done.returncode != 0:
         raise RuntimeError(f"{command}: exit code {done.returncode}\n"
                            f"{log.read_text(errors='replace')[-4000:]}")
