@@ -1,0 +1,45 @@
+/*
+ * A stack of layers: DEFLATE alone, or above TLS, a SASL security layer or both.
+ * What arrives is cut as the limits say, whatever it was packed into.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "layer/deflate.h"
+#include "tests/fuzz/sasl_fixed.h"
+#include "tests/fuzz/tls_fixed.h"
+
+static void push_deflate(struct pair *pair)
+{
+    for (int i = 0; i < 2; i++) {
+        struct layer *layer = deflate_layer_new();
+
+        FUZZ_CHECK(layer && layer_stack_push(&pair->ends[i].stack, layer));
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    /* The slow ones are the less frequent ones. */
+    enum { DEFLATE, DEFLATE_HEARS, SASL_BELOW = 12, TLS_BELOW = 14, BOTH_BELOW = 15, MODES };
+    struct pair pair;
+    struct fuzz fuzz;
+    size_t mode;
+
+    fuzz_open(&fuzz, data, size);
+    pair_init(&pair, &fuzz);
+    mode = fuzz_below(&fuzz, MODES);
+    if (mode >= TLS_BELOW) {
+        tls_fixed_push(&pair, false);
+        pair_talk(&pair);
+    }
+    if (mode >= SASL_BELOW && mode != TLS_BELOW)
+        sasl_fixed_push(&pair);
+    push_deflate(&pair);
+    pair.changes = fuzz_below(&fuzz, 4);
+    if (mode % 2 == DEFLATE_HEARS && mode < SASL_BELOW)
+        pair_hear(&pair, 0, fuzz.text, fuzz.len);
+    else
+        pair_say_text(&pair);
+    pair_close(&pair);
+    return 0;
+}
