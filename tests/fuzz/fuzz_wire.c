@@ -132,17 +132,43 @@ static void check_encoded(struct fuzz *fuzz, const struct buffer *encoded, struc
     free(copy);
 }
 
+/*
+ * A reply holds of its text, up to a NUL, what a quoted string can, the rest as
+ * "?", and as much of it as there is room for.
+ */
+static void check_reply(struct fuzz *fuzz, struct buffer *encoded, struct mupdate_text tag,
+                        enum mupdate_reply reply, struct mupdate_text text)
+{
+    static const char *const words[] = { "OK", "NO", "BAD", "BYE" };
+    struct mupdate_text shown = { NULL, 0 };
+    char *string = malloc(text.len + 1);
+    size_t room = ENCODE_TEXT_BYTES;
+
+    FUZZ_CHECK(string != NULL);
+    if (text.len > 0)
+        memcpy(string, text.data, text.len);
+    string[text.len] = '\0';
+    encode_reply(encoded, tag, reply, string);
+    for (shown.data = string; string[shown.len]; shown.len++) {
+        char *c = &string[shown.len];
+        size_t needs = *c == '"' || *c == '\\' ? 2 : 1;
+
+        if (needs > room)
+            break;
+        room -= needs;
+        *c = *c < ' ' || *c > '~' ? '?' : *c;
+    }
+    check_encoded(fuzz, encoded, tag, words[reply], &shown, 1);
+    free(string);
+}
+
 static void encode_again(struct fuzz *fuzz, struct mupdate_text tag,
                          const struct mupdate_text *texts)
 {
     static const char *const words[] = { [MUPDATE_ABSENT] = "DELETE",
                                          [MUPDATE_RESERVED] = "RESERVE",
                                          [MUPDATE_ACTIVE] = "MAILBOX" };
-    static const char *const replies[] = { "OK", "NO", "BAD", "BYE" };
-    enum mupdate_reply reply = (enum mupdate_reply)fuzz_below(fuzz, 4);
     struct buffer encoded = { 0 };
-    struct mupdate_text shown;
-    char *string;
 
     for (enum mupdate_state state = MUPDATE_ABSENT; state <= MUPDATE_ACTIVE; state++) {
         struct mupdate_row row = { state, texts[0], texts[1], texts[2] };
@@ -153,24 +179,8 @@ static void encode_again(struct fuzz *fuzz, struct mupdate_text tag,
         check_encoded(fuzz, &encoded, tag, words[state], texts, (size_t)state + 1);
     }
 
-    /* A reply holds of its text what a quoted string can, and the rest as "?". */
-    string = malloc(texts[0].len + 1);
-    FUZZ_CHECK(string != NULL);
-    if (texts[0].len > 0)
-        memcpy(string, texts[0].data, texts[0].len);
-    string[texts[0].len] = '\0';
     buffer_clear(&encoded);
-    encode_reply(&encoded, tag, reply, string);
-    FUZZ_CHECK(buffer_len(&encoded) <= tag.len + ENCODE_TEXT_BYTES + 9);
-    shown.len = strlen(string);
-    if (shown.len > ENCODE_TEXT_BYTES / 2)
-        shown.len = ENCODE_TEXT_BYTES / 2;
-    for (size_t i = 0; i < shown.len; i++)
-        string[i] = string[i] < ' ' || string[i] > '~' ? '?' : string[i];
-    shown.data = string;
-    if (strlen(string) == shown.len)
-        check_encoded(fuzz, &encoded, tag, replies[reply], &shown, 1);
-    free(string);
+    check_reply(fuzz, &encoded, tag, (enum mupdate_reply)fuzz_below(fuzz, 4), texts[0]);
     buffer_free(&encoded);
 }
 

@@ -178,14 +178,32 @@ static struct mupdate_text some_text(struct program *program)
                                   len < fuzz->len - at ? len : fuzz->len - at };
 }
 
-static void give_row(struct program *program)
+/* Give a row, of which the session must know whether it may be sent now. */
+static bool give_row(struct program *program, bool expected, bool may_be_absent)
 {
     struct mupdate_row row = { (enum mupdate_state)fuzz_below(program->fuzz, 3),
                                some_text(program), some_text(program), some_text(program) };
     size_t before = output_len(program);
+    bool given = mupdate_server_row(program->server, &row);
 
-    if (!mupdate_server_row(program->server, &row))
-        FUZZ_CHECK(output_len(program) == before);
+    FUZZ_CHECK(given == (output_len(program) > before));
+    FUZZ_CHECK(given == (expected && (may_be_absent || row.state != MUPDATE_ABSENT)));
+    return given;
+}
+
+/* At most one row answers a FIND, any number a LIST or UPDATE, and nothing else. */
+static void give_rows(struct program *program, enum mupdate_server_event_type type, size_t rows)
+{
+    bool may = type == MUPDATE_SERVER_FIND || type == MUPDATE_SERVER_LIST ||
+               type == MUPDATE_SERVER_UPDATE;
+
+    for (; rows > 0; rows--) {
+        bool streams =
+            mupdate_server_state(program->server) == MUPDATE_SERVER_STATE_STREAMING;
+
+        if (give_row(program, may || streams, streams) && type == MUPDATE_SERVER_FIND)
+            may = false;
+    }
 }
 
 /* The answers that may fit; whether one does, the session says. */
@@ -223,8 +241,7 @@ static void answer(struct program *program)
     size_t kind = fuzz_below(program->fuzz, 8);
     bool is_auth = type == MUPDATE_SERVER_AUTHENTICATE || type == MUPDATE_SERVER_AUTH_RESPONSE;
 
-    for (size_t rows = kind % ROWS; rows > 0; rows--)
-        give_row(program);
+    give_rows(program, type, kind % ROWS);
     if (is_auth && kind >= 4 && kind < 6) {
         FUZZ_CHECK(mupdate_server_challenge(program->server, "who?", kind == 4 ? 4 : 0));
         FUZZ_CHECK(mupdate_server_unanswered(program->server) == unanswered);
@@ -310,7 +327,7 @@ static enum mupdate_server_next turn(struct program *program, bool patient)
             if (patient && program->asked_count > 0 && fuzz_below(program->fuzz, 4) == 0)
                 answer(program);
             if (mupdate_server_state(program->server) == MUPDATE_SERVER_STATE_STREAMING)
-                give_row(program);
+                give_row(program, true, true);
             FUZZ_CHECK(never_answers_twice(program));
             send_output(program, fuzz_below(program->fuzz, 2) == 0);
             return next;
