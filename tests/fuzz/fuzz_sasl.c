@@ -53,10 +53,12 @@ static void hear_as_server(struct fuzz *fuzz)
 {
     struct sasl_server *server = sasl_fixed_server();
     enum sasl_progress progress = SASL_PROGRESS_FAILED;
+    const char *const *names;
     const uint8_t *line;
     size_t at = 0;
     size_t len;
 
+    FUZZ_CHECK(sasl_server_mechanisms(server, &names) == SASL_FIXED_MECHANISMS - 1);
     while (progress != SASL_PROGRESS_DONE && next_line(fuzz, &at, &line, &len)) {
         struct sasl_failure failure = { "" };
         uint8_t *copy = fuzz_copy(line, len);

@@ -65,6 +65,8 @@ void pair_say(struct pair *pair, int number, const void *data, size_t len)
 /* What was packed tightly comes quickly once it is known to come slowly. */
 static size_t choose_limit(struct pair *pair, const struct pair_end *end)
 {
+    if (pair->limit > 0)
+        return pair->limit;
     return buffer_len(&end->got) < 2048 ? 1 + fuzz_below(pair->fuzz, 4096) : 16384;
 }
 

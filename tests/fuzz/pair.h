@@ -24,6 +24,7 @@ struct pair {
     struct pair_end ends[2];
     bool keeps;      /* the layers promise that only what was said arrives, or nothing */
     size_t slack;    /* octets that may come past a limit: those of a SASL packet */
+    size_t limit;    /* of what an end takes at once; 0: as the input chooses */
     size_t changes;  /* how often the enemy may still change something */
     bool changed;    /* it did */
 };

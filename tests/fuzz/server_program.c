@@ -178,13 +178,36 @@ static struct mupdate_text some_text(struct program *program)
                                   len < fuzz->len - at ? len : fuzz->len - at };
 }
 
+/* Whether rows go out as octets that the program encoded. */
+static bool encodes_rows(struct program *program)
+{
+    return mupdate_server_rows_tag(program->server).len > 0 && fuzz_below(program->fuzz, 2);
+}
+
+static bool give_octets(struct program *program, const struct mupdate_row *row)
+{
+    struct mupdate_text tag = mupdate_server_rows_tag(program->server);
+    size_t len = mupdate_server_encode_row(tag, row, NULL, 0);
+    void *octets = malloc(len);
+    bool given;
+
+    FUZZ_CHECK(octets && mupdate_server_encode_row(tag, row, octets, len) == len);
+    /* An absent row is none before the stream, which is the program's to know. */
+    given = (row->state != MUPDATE_ABSENT ||
+             mupdate_server_state(program->server) == MUPDATE_SERVER_STATE_STREAMING) &&
+            mupdate_server_rows(program->server, octets, len);
+    free(octets);
+    return given;
+}
+
 /* Give a row, of which the session must know whether it may be sent now. */
 static bool give_row(struct program *program, bool expected, bool may_be_absent)
 {
     struct mupdate_row row = { (enum mupdate_state)fuzz_below(program->fuzz, 3),
                                some_text(program), some_text(program), some_text(program) };
     size_t before = output_len(program);
-    bool given = mupdate_server_row(program->server, &row);
+    bool given = encodes_rows(program) ? give_octets(program, &row)
+                                       : mupdate_server_row(program->server, &row);
 
     FUZZ_CHECK(given == (output_len(program) > before));
     FUZZ_CHECK(given == (expected && (may_be_absent || row.state != MUPDATE_ABSENT)));
