@@ -179,8 +179,10 @@ static void encode_again(struct fuzz *fuzz, struct mupdate_text tag,
         check_encoded(fuzz, &encoded, tag, words[state], texts, (size_t)state + 1);
     }
 
-    buffer_clear(&encoded);
-    check_reply(fuzz, &encoded, tag, (enum mupdate_reply)fuzz_below(fuzz, 4), texts[0]);
+    for (int i = 0; i < 3; i++) {
+        buffer_clear(&encoded);
+        check_reply(fuzz, &encoded, tag, (enum mupdate_reply)fuzz_below(fuzz, 4), texts[i]);
+    }
     buffer_free(&encoded);
 }
 
