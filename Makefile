@@ -3,6 +3,7 @@
 #   make              build everything into build/
 #   make run          install what is missing, build, run a master on a local port
 #   make check        install what is missing, build, run all tests
+#   make fuzz         TIME=60 JOBS=2: run each fuzz harness for so many seconds
 #   make bench        measure it beside Cyrus's own master (as root)
 #   make install      DESTDIR= PREFIX=/usr/local
 #
@@ -149,6 +150,30 @@ $(BUILD)/tests/%/test_memory: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--w
 
 unit-programs: $(UNIT_PROGRAMS)
 
+# A harness runs over files (tests/fuzz/replay.c), or, in a build with libFuzzer,
+# over what that makes of them.
+FUZZ_HARNESSES := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_PROGRAMS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(FUZZ_HARNESSES))
+FUZZ_MAIN = $(if $(findstring fuzzer,$(SANITIZER)),-fsanitize=fuzzer,$(call obj,tests/fuzz/replay.c))
+FUZZ_OBJECTS := $(call obj,$(WIRE) $(LAYER) $(SERVER) $(CLIENT) $(wildcard mupdated/config*.c) \
+    mupdated/store/format.c mupdated/table/order.c mupdated/table/row.c \
+    tests/unit/server/server_model.c tests/unit/server/server_support.c \
+    $(filter-out $(FUZZ_HARNESSES) tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c)))
+
+$(BUILD)/libfuzz.a: $(FUZZ_OBJECTS) Makefile
+	@echo "  AR $@"
+	$(Q)rm -f $@ && ar rcs $@ $(FUZZ_OBJECTS)
+
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(BUILD)/libfuzz.a
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(FUZZ_MAIN) $(BUILD)/libfuzz.a $(TEST_LIBS)
+
+# Its files come from the input.
+$(BUILD)/fuzz/config: ALL_LDFLAGS += -Wl,--wrap=open
+
+fuzz-programs: $(FUZZ_PROGRAMS)
+
 # The daemon in one process with its clients, to count what each path costs
 # (tests/cost/house.h).
 COST_PROGRAM := $(BUILD)/tests/cost
@@ -170,8 +195,8 @@ run:
 
 check:
 	tools/need-packages $(CHECK_PACKAGES)
-	$(MAKE) all unit-programs $(BUILD)/bench-store-rate
-	tests/run $(BUILD) unit protocol faults install bench
+	$(MAKE) all unit-programs fuzz-programs $(BUILD)/bench-store-rate
+	tests/run $(BUILD) unit fuzz protocol faults install bench
 
 check-unit:
 	tools/need-packages $(CI_PACKAGES)
@@ -180,8 +205,8 @@ check-unit:
 
 check-valgrind:
 	tools/need-packages $(CI_PACKAGES)
-	$(MAKE) unit-programs
-	tests/run $(BUILD) --valgrind unit
+	$(MAKE) unit-programs fuzz-programs
+	tests/run $(BUILD) --valgrind unit fuzz
 
 # For sanitizer builds: the unit tests, and the protocol tests on a daemon that
 # is built like them.
@@ -190,6 +215,31 @@ check-protocol:
 	tools/need-packages $(CI_PACKAGES)
 	$(MAKE) all unit-programs
 	tests/run $(BUILD) unit protocol
+
+# Search for TIME seconds with each harness, JOBS at once.
+TIME ?= 60
+JOBS ?= $(shell nproc)
+
+fuzz:
+	tools/need-packages $(CI_PACKAGES)
+	$(MAKE) CC=clang SANITIZER=fuzzer-no-link,address,undefined BUILD=build/fuzz fuzz-programs
+	tests/fuzz/hunt build/fuzz $(TIME) $(JOBS) $(HARNESS)
+
+# What seeds and findings reach, and what the searches on this machine added; line by line
+# with llvm-cov show.
+FUZZ_CORPORA := tests/fuzz/corpus tests/fuzz/regressions build/fuzz/corpus
+
+fuzz-coverage:
+	tools/need-packages $(CI_PACKAGES) llvm
+	$(MAKE) CC=clang BUILD=build/coverage LDFLAGS=-fprofile-instr-generate \
+	    CFLAGS="-O1 -g -fprofile-instr-generate -fcoverage-mapping" fuzz-programs
+	for name in $(notdir $(FUZZ_PROGRAMS)); do \
+	    LLVM_PROFILE_FILE=build/coverage/$$name.profraw build/coverage/fuzz/$$name \
+	        $$(ls -d $(addsuffix /$$name,$(FUZZ_CORPORA)) 2>/dev/null) >/dev/null || exit 1; \
+	done
+	llvm-profdata merge -o build/coverage/all.profdata build/coverage/*.profraw
+	llvm-cov report -instr-profile=build/coverage/all.profdata \
+	    -ignore-filename-regex=tests/ $(patsubst %,-object build/coverage/fuzz/%,$(notdir $(FUZZ_PROGRAMS)))
 
 check-cost:
 	tools/need-packages $(CI_PACKAGES)
@@ -244,6 +294,6 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all unit-programs cost-program run check check-unit check-valgrind check-protocol check-cost \
+.PHONY: all fuzz fuzz-coverage fuzz-programs unit-programs cost-program run check check-unit check-valgrind check-protocol check-cost \
     cost-record check-murder check-auth bench install clean
 .SECONDARY:

@@ -116,6 +116,11 @@ bool config_listen_parse(const char *word, uint16_t default_port, struct config_
         *reason = "has no host: write * for all addresses";
         return false;
     }
+    /* With its port it would be taken for a socket's path the next time it is read. */
+    if (strcmp(listen->host, "unix") == 0) {
+        *reason = "has no absolute path behind \"unix:\"";
+        return false;
+    }
     /* inet_pton() refuses 127.1 and 10.0.0.256; as names they could never be found either. */
     if (listen->host[strspn(listen->host, "0123456789.")] == '\0' && !is_ipv4(listen->host)) {
         *reason = "has no IPv4 address of four numbers from 0 to 255";

@@ -138,7 +138,7 @@ enum wire_scan wire_scan_line(const uint8_t *command, size_t from, size_t to,
             bool equals = p - start == 1 && *start == '=';
 
             if ((p != start && !equals) || !scan_literal(p + 1, end, literal) ||
-                (equals && literal->count.octets != 0)) {
+                (equals && (literal->count.octets != 0 || literal->count.overflow))) {
                 *error = "malformed literal";
                 return WIRE_SCAN_ERROR;
             }

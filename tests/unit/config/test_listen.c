@@ -92,6 +92,7 @@ static void a_bad_word_is_refused_with_its_reason(void **state)
         {"a/b", "has no host name"},
         {"-x", "has no host name"},
         {"**", "has no host name"},
+        {"unix", "no absolute path"},
         {"unix:", "no absolute path"},
         {"unix:run/x", "no absolute path"},
     };

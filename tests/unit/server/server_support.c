@@ -22,10 +22,22 @@ static const struct mupdate_server_banner banner = {
     .role = "(master)",
 };
 
+static size_t random_below(void *context, size_t limit)
+{
+    (void)context;
+    return (size_t)rand() % limit;
+}
+
+static size_t below(struct server_support *support, size_t limit)
+{
+    return support->below(support->below_context, limit);
+}
+
 void server_support_open(struct server_support *support,
                          const struct mupdate_server_limits *limits)
 {
     memset(support, 0, sizeof *support);
+    support->below = random_below;
     support->server = mupdate_server_new(limits);
     assert_non_null(support->server);
 }
@@ -234,7 +246,7 @@ void server_support_turn(struct server_support *support)
         if (support->next == MUPDATE_SERVER_EVENT) {
             ask(support, &event);
             if (support->answers == ANSWER_AT_ONCE ||
-                (support->answers == ANSWER_RANDOM && rand() % 2)) {
+                (support->answers == ANSWER_RANDOM && below(support, 2))) {
                 while (support->asked_count > 0)
                     server_support_answer(support);
             }
@@ -242,7 +254,8 @@ void server_support_turn(struct server_support *support)
                    support->answers != ANSWER_NEVER) {
             server_support_answer(support);
         } else {
-            if (support->answers == ANSWER_RANDOM && support->asked_count > 0 && rand() % 4 == 0)
+            if (support->answers == ANSWER_RANDOM && support->asked_count > 0 &&
+                below(support, 4) == 0)
                 server_support_answer(support);
             if (!drain(support) || support->next != MUPDATE_SERVER_BLOCKED)
                 return;
@@ -264,7 +277,7 @@ size_t server_support_feed(struct server_support *support, const void *data, siz
         if (split == SPLIT_OCTETS)
             chunk = 1;
         else if (split == SPLIT_RANDOM && chunk > 1)
-            chunk = 1 + (size_t)rand() % (rand() % 2 ? chunk : chunk < 20 ? chunk : 20);
+            chunk = 1 + below(support, below(support, 2) ? chunk : chunk < 20 ? chunk : 20);
         /* A copy of its own size lets the sanitizers see every octet read too far. */
         copy = malloc(chunk);
         assert_non_null(copy);

@@ -15,7 +15,7 @@
 enum server_support_split {
     SPLIT_WHOLE,
     SPLIT_OCTETS, /* one at a time */
-    SPLIT_RANDOM, /* by rand(): seed it */
+    SPLIT_RANDOM, /* by below() of the support */
 };
 
 /* When the program answers. */
@@ -29,6 +29,9 @@ enum server_support_answers {
 struct server_support {
     struct mupdate_server *server;
     enum server_support_answers answers;
+    /* What is random; rand() until the test has something else: seed it. */
+    size_t (*below)(void *context, size_t limit);
+    void *below_context;
     struct buffer events;  /* a line for each: "FIND(name)"; octets below 33 as \xx */
     struct buffer replies; /* the output as it is; what is drained only */
     struct buffer shown;   /* behind server_support_replies() */

@@ -96,6 +96,7 @@ static void splits_lines_into_tokens(void **state)
         { LINE("A \"b\"{3+}\r\n"), "aA !" },
         { LINE("A b{3+}\r\n"), "aA !" },
         { LINE("A ={1+}\r\n"), "aA !" },
+        { LINE("A ={000000000000000000000+}\r\n"), "aA !" },
         { LINE("A =={0+}\r\n"), "aA !" },
         { LINE("A {}\r\n"), "aA !" },
         { LINE("A {+}\r\n"), "aA !" },
