@@ -6,39 +6,13 @@ SPDX-License-Identifier: BSD-3-Clause
 import os
 import pathlib
 import re
-import subprocess
 
 import pytest
 
+from installing import make_install, run
 from mupdated import PASSWORD, ROOT, USER
 
 LIBRARIES = ("server", "client")
-
-
-def run(*command, **options):
-    options.setdefault("env", {name: value for name, value in os.environ.items()
-                               if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "BUILD")})
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
-    assert done.returncode == 0, (command, done.stdout, done.stderr)
-    return done.stdout
-
-
-def make_install(build, place, *more):
-    run("make", "-C", ROOT, "-j2", f"BUILD={build}", "PREFIX=/usr", f"DESTDIR={place}", *more,
-        "install")
-
-
-@pytest.fixture(scope="module")
-def build(tmp_path_factory):
-    """A build for PREFIX=/usr, of its own: the usual one is for another prefix."""
-    return tmp_path_factory.mktemp("build")
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory, build):
-    place = tmp_path_factory.mktemp("place")
-    make_install(build, place)
-    return place
 
 
 def test_all_files_are_there(installed):
