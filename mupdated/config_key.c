@@ -90,6 +90,10 @@ const struct config_key config_keys[] = {
     {KEY("database_directory", CONFIG_PATH, RESTART), MEMBER(database_directory),
      .example = "/var/lib/mupdated"},
 
+    /* the process */
+    {KEY("user", CONFIG_NAME, RESTART), MEMBER(user), .example = "mupdated"},
+    {KEY("coredumps", CONFIG_BOOL, RESTART), MEMBER(coredumps), .fallback = "no"},
+
     /* log */
     {KEY("log", CONFIG_ENUM, RESTART), MEMBER(log), .fallback = "stderr", .words = log_words},
     {KEY("log_level", CONFIG_ENUM, RELOAD), MEMBER(log_level), .fallback = "info",
