@@ -119,6 +119,7 @@ struct mupdate_server *mupdate_server_new(const struct mupdate_server_limits *li
     between(&own->sasl_bytes, LINE_BYTES_MIN, SIZE_MAX / 64);
     between(&own->commands_in_flight, 1, SIZE_MAX);
     between(&own->output_bytes, 1, SIZE_MAX);
+    server->input.secret = true;
     reader_reset(server);
     return server;
 }

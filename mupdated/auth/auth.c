@@ -182,8 +182,6 @@ static bool may_act_as(void *context, const char *authenticated, const char *wan
 static void exchange_free(struct auth_exchange *exchange)
 {
     sasl_server_close(exchange->sasl);
-    if (exchange->input.data)
-        explicit_bzero(exchange->input.data, exchange->input.size);
     buffer_free(&exchange->input);
     free(exchange->texts);
     free(exchange->mechanism);
@@ -238,8 +236,6 @@ static void exchange_worked(uv_work_t *work, int status)
 
     (void)status;
     exchange->running = false;
-    if (exchange->input.data)
-        explicit_bzero(exchange->input.data, exchange->input.size);
     buffer_clear(&exchange->input);
     if (!exchange->done) {
         exchange_free(exchange);
@@ -388,6 +384,7 @@ struct auth_exchange *auth_exchange_begin(struct auth *auth, uv_loop_t *loop,
     if (!exchange)
         return NULL;
     exchange->auth = auth;
+    exchange->input.secret = true;
     exchange->config = atomic_load(&auth->config);
     exchange->done = done;
     exchange->context = context;

@@ -244,8 +244,16 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
         }
         connection->peer_ended = true;
     } else if (connection->state == CONNECTION_OPEN) {
+        bool login = !connection->user;
+        bool received;
+
         connection->input_ms = uv_now(connection->master->loop);
-        if (!traffic_receive(connection, buf->base, (size_t)nread))
+        received = traffic_receive(connection, buf->base, (size_t)nread);
+
+        /* It can hold a password; all copies of it are in secret buffers. */
+        if (login)
+            explicit_bzero(buf->base, (size_t)nread);
+        if (!received)
             return;
     }
     connection_run(connection);
