@@ -27,15 +27,20 @@ BINDIR ?= $(PREFIX)/bin
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
+# Where systemd looks for what packages (PREFIX=/usr) and administrators install.
+SYSTEMDDIR ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 
 RUN_PACKAGES := gcc make pkg-config libdb5.3-dev libuv1-dev libssl-dev libsasl2-dev \
     libsasl2-modules sasl2-bin zlib1g-dev libsystemd-dev libxxhash-dev libjansson-dev libbsd-dev
-CHECK_PACKAGES := $(RUN_PACKAGES) libcmocka-dev python3 python3-pytest openssl mandoc binutils
+CHECK_PACKAGES := $(RUN_PACKAGES) libcmocka-dev python3 python3-pytest openssl mandoc binutils systemd strace
 CI_PACKAGES := $(CHECK_PACKAGES) clang libclang-rt-14-dev valgrind
 MURDER_PACKAGES := $(CHECK_PACKAGES) util-linux cyrus-common cyrus-imapd cyrus-pop3d cyrus-murder cyrus-clients
 AUTH_PACKAGES := $(MURDER_PACKAGES) krb5-kdc krb5-admin-server krb5-user libsasl2-modules-gssapi-mit \
     slapd ldap-utils
+STATIC_PACKAGES := $(RUN_PACKAGES) git python3 clang-tidy cppcheck shellcheck
 BENCH_PACKAGES := $(MURDER_PACKAGES)
 
 # Flags that a packager sets (CPPFLAGS, CFLAGS, LDFLAGS) come on top of those that
@@ -199,6 +204,11 @@ check-protocol:
 	$(MAKE) all unit-programs
 	tests/run $(BUILD) unit protocol
 
+# FILES="mupdated/main.c ..." for some files only.
+check-static:
+	tools/need-packages $(STATIC_PACKAGES)
+	tests/static/run $(FILES) -- -std=c11 $(DEFINES) $(INCLUDES)
+
 check-cost:
 	tools/need-packages $(CI_PACKAGES)
 	$(MAKE) cost-program
@@ -230,10 +240,16 @@ bench:
 
 D = $(DESTDIR)
 
+# A file that names the program and the configuration where PREFIX=/usr has them.
+define install_placed
+	sed -e 's|/usr/sbin/|$(SBINDIR)/|g' -e 's|/etc/mupdated.conf|$(SYSCONFDIR)/mupdated.conf|g' $(1) > $(D)$(2)
+	chmod 644 $(D)$(2)
+endef
+
 install: all
 	install -d $(D)$(SBINDIR) $(D)$(BINDIR) $(D)$(LIBDIR)/pkgconfig $(D)$(INCLUDEDIR)/mupdate \
 	    $(D)$(MANDIR)/man1 $(D)$(MANDIR)/man5 $(D)$(MANDIR)/man7 \
-	    $(D)$(MANDIR)/man8 $(D)$(SYSCONFDIR)
+	    $(D)$(MANDIR)/man8 $(D)$(SYSCONFDIR) $(D)$(SYSTEMDDIR) $(D)$(SYSUSERSDIR) $(D)$(TMPFILESDIR)
 	install -m 755 $(BUILD)/mupdated $(BUILD)/mupdatectl $(D)$(SBINDIR)
 	install -m 755 $(BUILD)/mupdate-bench $(D)$(BINDIR)
 	for library in server client; do \
@@ -247,11 +263,14 @@ install: all
 	install -m 644 man/*.5 $(D)$(MANDIR)/man5
 	install -m 644 man/*.7 $(D)$(MANDIR)/man7
 	install -m 644 man/*.8 $(D)$(MANDIR)/man8
+	$(call install_placed,etc/mupdated.service,$(SYSTEMDDIR)/mupdated.service)
+	$(call install_placed,etc/mupdated.sysusers,$(SYSUSERSDIR)/mupdated.conf)
+	$(call install_placed,etc/mupdated.tmpfiles,$(TMPFILESDIR)/mupdated.conf)
 	test -e $(D)$(SYSCONFDIR)/mupdated.conf || install -m 640 etc/mupdated.conf $(D)$(SYSCONFDIR)
 
 clean:
 	rm -rf build
 
-.PHONY: all unit-programs cost-program run check check-unit check-valgrind check-protocol check-cost \
+.PHONY: all unit-programs cost-program run check check-unit check-valgrind check-protocol check-static check-cost \
     cost-record check-murder check-auth bench install clean
 .SECONDARY:
