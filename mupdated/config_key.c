@@ -73,7 +73,7 @@ static const struct config_word conflict_words[] = {
 
 #define MEMBER(name) .offset = offsetof(struct config, name), \
                      .size = sizeof(((struct config *)NULL)->name)
-#define KEY(key_name, key_type, when) .name = key_name, .type = key_type, .effect = when
+#define KEY(key_name, key_type, when) .name = (key_name), .type = (key_type), .effect = (when)
 #define RELOAD CONFIG_ON_RELOAD
 #define RESTART CONFIG_ON_RESTART
 

@@ -154,9 +154,7 @@ static void on_reload_signal(uv_signal_t *signal, int number)
     config = read_config(process);
     if (config)
         privileges_check_files(config);
-    if (!config) {
-        log_error("reload: the configuration stays as it was");
-    } else if (!master_reload(&process->master, config)) {
+    if (!config || !master_reload(&process->master, config)) {
         log_error("reload: the configuration stays as it was");
     } else {
         config_compare(old, config, log_difference, NULL);

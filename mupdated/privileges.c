@@ -93,15 +93,12 @@ static int become(const struct passwd *user)
 static int check_directory(const char *path, const struct passwd *user)
 {
     struct stat status;
-    const char *wrong;
+    const char *wrong = "it is another's";
 
-    if (stat(path, &status) != 0)
+    if (stat(path, &status) != 0 ||
+        (status.st_uid == user->pw_uid && access(path, R_OK | W_OK | X_OK) != 0))
         wrong = strerror(errno);
-    else if (status.st_uid != user->pw_uid)
-        wrong = "it is another's";
-    else if (access(path, R_OK | W_OK | X_OK) != 0)
-        wrong = strerror(errno);
-    else
+    else if (status.st_uid == user->pw_uid)
         return EX_OK;
     log_error("database_directory: %s must belong to the user %s, in a directory that he may enter "
               "(%s): run chown -R %s %s, or change the key user",

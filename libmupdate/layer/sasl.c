@@ -20,7 +20,7 @@ static struct {
 
 static void *mutex_new(void)
 {
-    pthread_mutex_t *mutex = malloc(sizeof *mutex);
+    pthread_mutex_t *mutex = malloc(sizeof(pthread_mutex_t));
 
     if (mutex && pthread_mutex_init(mutex, NULL) != 0) {
         free(mutex);

@@ -18,7 +18,7 @@ void buffer_init(struct buffer *buffer)
  */
 static void wipe(struct buffer *buffer, size_t from, size_t to)
 {
-    if (buffer->secret && from < to)
+    if (buffer->secret && buffer->data && from < to)
         explicit_bzero(buffer->data + from, to - from);
 }
 
@@ -66,7 +66,7 @@ uint8_t *buffer_reserve(struct buffer *buffer, size_t len)
             buffer->failed = true;
             return NULL;
         }
-        if (held)
+        if (buffer->data)
             memcpy(data, buffer->data + buffer->start, held);
         wipe(buffer, buffer->start, buffer->end);
         free(buffer->data);

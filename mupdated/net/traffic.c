@@ -7,7 +7,7 @@
 #define READ_BYTES 65536
 
 /* No more is read while so much waits for the socket. */
-#define RAW_BYTES (4 * READ_BYTES)
+#define RAW_BYTES ((size_t)4 * READ_BYTES)
 
 /* What is handed to the socket, or to the layers, at once. */
 #define WRITE_BYTES 65536
