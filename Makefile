@@ -28,26 +28,39 @@ BINDIR ?= $(PREFIX)/bin
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
+# Where systemd looks for what packages (PREFIX=/usr) and administrators install.
+SYSTEMDDIR ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 
 RUN_PACKAGES := gcc make pkg-config libdb5.3-dev libuv1-dev libssl-dev libsasl2-dev \
     libsasl2-modules sasl2-bin zlib1g-dev libsystemd-dev libxxhash-dev libjansson-dev libbsd-dev
-CHECK_PACKAGES := $(RUN_PACKAGES) libcmocka-dev python3 python3-pytest openssl mandoc
+CHECK_PACKAGES := $(RUN_PACKAGES) libcmocka-dev python3 python3-pytest openssl mandoc binutils systemd strace
 CI_PACKAGES := $(CHECK_PACKAGES) clang libclang-rt-14-dev valgrind
 MURDER_PACKAGES := $(CHECK_PACKAGES) util-linux cyrus-common cyrus-imapd cyrus-pop3d cyrus-murder cyrus-clients
 AUTH_PACKAGES := $(MURDER_PACKAGES) krb5-kdc krb5-admin-server krb5-user libsasl2-modules-gssapi-mit \
     slapd ldap-utils
+STATIC_PACKAGES := $(RUN_PACKAGES) git python3 clang-tidy cppcheck shellcheck
 BENCH_PACKAGES := $(MURDER_PACKAGES)
 
-# Flags that a packager sets (CFLAGS, LDFLAGS) come on top of those that the
-# code needs.
+# Flags that a packager sets (CPPFLAGS, CFLAGS, LDFLAGS) come on top of those that
+# the code needs.
 CFLAGS ?= -O2 -g
-WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Werror
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Wformat-security -Werror
 SANITIZE := $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+# What keeps a fault from being misused. A packager's _FORTIFY_SOURCE counts; it
+# means nothing without optimization, and sanitizers see more.
+HARDENING := -fstack-protector-strong -fstack-clash-protection \
+    $(if $(filter x86_64-% i%86-%,$(shell $(CC) -dumpmachine)),-fcf-protection) \
+    $(if $(SANITIZER)$(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS)),,$(if \
+        $(filter-out -O0,$(filter -O%,$(CFLAGS))),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3))
+HARDENED_LINK := -Wl,-z,relro,-z,now,-z,noexecstack
 INCLUDES := -Ilibmupdate/include -Ilibmupdate -I.
 DEFINES := -D_GNU_SOURCE -DMUPDATED_VERSION='"$(VERSION)"' -DMUPDATED_SYSCONFDIR='"$(SYSCONFDIR)"'
-ALL_CFLAGS = -std=c11 $(WARNINGS) $(DEFINES) $(INCLUDES) $(SANITIZE) -fPIC -fvisibility=hidden -pthread -MMD -MP $(CFLAGS)
-ALL_LDFLAGS = $(SANITIZE) -pthread -Wl,--as-needed $(LDFLAGS)
+ALL_CFLAGS = -std=c11 $(WARNINGS) $(DEFINES) $(INCLUDES) $(SANITIZE) $(HARDENING) -fPIC -fvisibility=hidden \
+    -pthread -MMD -MP $(CPPFLAGS) $(CFLAGS)
+ALL_LDFLAGS = $(SANITIZE) -pthread -Wl,--as-needed $(HARDENED_LINK) $(LDFLAGS)
 
 # What each part links with. The lists are expanded when a recipe runs, so that
 # "make run" can install the packages first.
@@ -80,15 +93,15 @@ all: $(PROGRAMS) $(SERVER_SO).$(SOVERSION) $(CLIENT_SO).$(SOVERSION) \
 
 $(BUILD)/mupdated: $(call obj,$(WIRE) $(LAYER) $(SERVER) $(DAEMON))
 	@echo "  LD $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(MUPDATED_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(MUPDATED_LIBS)
 
 $(BUILD)/mupdatectl: $(call obj,$(WIRE) $(LAYER) $(CLIENT) $(TOOLS_CTL))
 	@echo "  LD $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CTL_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(CTL_LIBS)
 
 $(BUILD)/mupdate-bench: $(call obj,$(WIRE) $(LAYER) $(TOOLS_BENCH))
 	@echo "  LD $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LAYER_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(LAYER_LIBS)
 
 # A shared library exports what its version script lists and nothing else.
 define shared_library
@@ -241,6 +254,11 @@ fuzz-coverage:
 	llvm-cov report -instr-profile=build/coverage/all.profdata \
 	    -ignore-filename-regex=tests/ $(patsubst %,-object build/coverage/fuzz/%,$(notdir $(FUZZ_PROGRAMS)))
 
+# FILES="mupdated/main.c ..." for some files only.
+check-static:
+	tools/need-packages $(STATIC_PACKAGES)
+	tests/static/run $(FILES) -- -std=c11 $(DEFINES) $(INCLUDES)
+
 check-cost:
 	tools/need-packages $(CI_PACKAGES)
 	$(MAKE) cost-program
@@ -272,10 +290,16 @@ bench:
 
 D = $(DESTDIR)
 
+# A file that names the program and the configuration where PREFIX=/usr has them.
+define install_placed
+	sed -e 's|/usr/sbin/|$(SBINDIR)/|g' -e 's|/etc/mupdated.conf|$(SYSCONFDIR)/mupdated.conf|g' $(1) > $(D)$(2)
+	chmod 644 $(D)$(2)
+endef
+
 install: all
 	install -d $(D)$(SBINDIR) $(D)$(BINDIR) $(D)$(LIBDIR)/pkgconfig $(D)$(INCLUDEDIR)/mupdate \
 	    $(D)$(MANDIR)/man1 $(D)$(MANDIR)/man5 $(D)$(MANDIR)/man7 \
-	    $(D)$(MANDIR)/man8 $(D)$(SYSCONFDIR)
+	    $(D)$(MANDIR)/man8 $(D)$(SYSCONFDIR) $(D)$(SYSTEMDDIR) $(D)$(SYSUSERSDIR) $(D)$(TMPFILESDIR)
 	install -m 755 $(BUILD)/mupdated $(BUILD)/mupdatectl $(D)$(SBINDIR)
 	install -m 755 $(BUILD)/mupdate-bench $(D)$(BINDIR)
 	for library in server client; do \
@@ -289,11 +313,14 @@ install: all
 	install -m 644 man/*.5 $(D)$(MANDIR)/man5
 	install -m 644 man/*.7 $(D)$(MANDIR)/man7
 	install -m 644 man/*.8 $(D)$(MANDIR)/man8
+	$(call install_placed,etc/mupdated.service,$(SYSTEMDDIR)/mupdated.service)
+	$(call install_placed,etc/mupdated.sysusers,$(SYSUSERSDIR)/mupdated.conf)
+	$(call install_placed,etc/mupdated.tmpfiles,$(TMPFILESDIR)/mupdated.conf)
 	test -e $(D)$(SYSCONFDIR)/mupdated.conf || install -m 640 etc/mupdated.conf $(D)$(SYSCONFDIR)
 
 clean:
 	rm -rf build
 
-.PHONY: all fuzz fuzz-coverage fuzz-programs unit-programs cost-program run check check-unit check-valgrind check-protocol check-cost \
+.PHONY: all fuzz fuzz-coverage fuzz-programs unit-programs cost-program run check check-unit check-valgrind check-protocol check-cost check-static \
     cost-record check-murder check-auth bench install clean
 .SECONDARY:

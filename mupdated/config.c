@@ -284,6 +284,7 @@ static struct config *build(const char *name, const char *text, size_t len, conf
     error->text[0] = '\0';
     builder.config = calloc(1, sizeof *builder.config);
     builder.ranks = calloc(config_key_count, sizeof *builder.ranks);
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is an array of pointers */
     builder.origins.of_key = calloc(config_key_count, sizeof *builder.origins.of_key);
     builder.settings = calloc(SETTINGS_MAX, sizeof *builder.settings);
     if (builder.config == NULL || builder.ranks == NULL || builder.origins.of_key == NULL ||

@@ -45,6 +45,10 @@ struct config {
     char *configdirectory;      /* NULL: none */
     char *database_directory;   /* default: CONFIGDIRECTORY/mupdated, or /var/lib/mupdated */
 
+    /* the process */
+    char *user;                 /* NULL: see privileges.h */
+    bool coredumps;
+
     /* log */
     enum log_target log;
     int syslog_facility;        /* LOG_MAIL .. of <syslog.h>, default LOG_MAIL as Cyrus */

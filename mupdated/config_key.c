@@ -73,7 +73,7 @@ static const struct config_word conflict_words[] = {
 
 #define MEMBER(name) .offset = offsetof(struct config, name), \
                      .size = sizeof(((struct config *)NULL)->name)
-#define KEY(key_name, key_type, when) .name = key_name, .type = key_type, .effect = when
+#define KEY(key_name, key_type, when) .name = (key_name), .type = (key_type), .effect = (when)
 #define RELOAD CONFIG_ON_RELOAD
 #define RESTART CONFIG_ON_RESTART
 
@@ -89,6 +89,10 @@ const struct config_key config_keys[] = {
      .example = "/var/lib/cyrus"},
     {KEY("database_directory", CONFIG_PATH, RESTART), MEMBER(database_directory),
      .example = "/var/lib/mupdated"},
+
+    /* the process */
+    {KEY("user", CONFIG_NAME, RESTART), MEMBER(user), .example = "mupdated"},
+    {KEY("coredumps", CONFIG_BOOL, RESTART), MEMBER(coredumps), .fallback = "no"},
 
     /* log */
     {KEY("log", CONFIG_ENUM, RESTART), MEMBER(log), .fallback = "stderr", .words = log_words},

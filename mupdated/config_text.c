@@ -13,7 +13,7 @@ const char *config_quote(char *buffer, const char *text)
     size_t i;
 
     buffer[used++] = '\'';
-    for (i = 0; text[i] != '\0' && i < QUOTED_CHARACTERS; i++) {
+    for (i = 0; i < QUOTED_CHARACTERS && text[i] != '\0'; i++) {
         unsigned char c = (unsigned char)text[i];
         if (c >= 0x20 && c < 0x7f) {
             buffer[used++] = (char)c;

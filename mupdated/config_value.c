@@ -184,6 +184,7 @@ static enum config_value_result set_string(struct config *config, const struct c
     }
     config_value_free(config, key);
     memcpy(member(config, key), &copy, sizeof copy);
+    /* cppcheck-suppress memleak ; config has it now, and config_value_free() frees it */
     return CONFIG_VALUE_SET;
 }
 

@@ -264,7 +264,7 @@ static bool needs_quotes(const unsigned char *data, size_t len)
     }
     while (len > 0) {
         size_t taken = printable_len(data, len);
-        if (taken == 0 || memchr(" \"=\\", data[0], 4) != NULL) {
+        if (taken == 0 || strchr(" \"=\\", data[0]) != NULL) {
             return true;
         }
         data += taken;

@@ -17,6 +17,7 @@
 
 #include "mupdated/log.h"
 #include "mupdated/master.h"
+#include "mupdated/privileges.h"
 
 #define DEFAULT_CONFIG MUPDATED_SYSCONFDIR "/mupdated.conf"
 
@@ -151,9 +152,9 @@ static void on_reload_signal(uv_signal_t *signal, int number)
         return;
     sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)(uv_hrtime() / 1000));
     config = read_config(process);
-    if (!config) {
-        log_error("reload: the configuration stays as it was");
-    } else if (!master_reload(&process->master, config)) {
+    if (config)
+        privileges_check_files(config);
+    if (!config || !master_reload(&process->master, config)) {
         log_error("reload: the configuration stays as it was");
     } else {
         config_compare(old, config, log_difference, NULL);
@@ -186,7 +187,12 @@ static int serve(struct process *process, const struct config *config)
         log_error("cannot start: %s", uv_strerror(code));
         return EX_OSERR;
     }
-    code = master_start(&process->master, &process->loop, config);
+    code = master_bind(&process->master, &process->loop, config);
+    if (code != EX_OK || (code = privileges_drop(config)) != EX_OK)
+        return code;
+    privileges_seal(config);
+    privileges_check_files(config);
+    code = master_start(&process->master);
     if (code == EX_OK) {
         catch_signals(process);
         log_notice("ready: version=%s server=%s", MUPDATED_VERSION, config->servername);
@@ -229,11 +235,16 @@ static int check_database(const struct config *config)
     struct store_counts counts;
     struct store_error error;
     enum store_result result;
+    int code;
 
     if (access(config->database_directory, F_OK) != 0) {
         log_error("check: %s: %s", config->database_directory, strerror(errno));
         return EX_NOINPUT;
     }
+    /* Berkeley DB makes files in there, which must be the daemon's. */
+    code = privileges_drop(config);
+    if (code != EX_OK)
+        return code;
     result = store_open(&store, &options, &error);
     if (result == STORE_OK) {
         result = store_check(store, &counts, &error);

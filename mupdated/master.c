@@ -217,11 +217,8 @@ static int start_writer(struct master *master)
     return EX_OK;
 }
 
-int master_start(struct master *master, uv_loop_t *loop, const struct config *config)
+int master_bind(struct master *master, uv_loop_t *loop, const struct config *config)
 {
-    struct sasl_failure failure;
-    int code;
-
     memset(master, 0, sizeof *master);
     master->loop = loop;
     master->config = config;
@@ -230,9 +227,18 @@ int master_start(struct master *master, uv_loop_t *loop, const struct config *co
         log_error("cannot start: the event loop cannot be set up");
         return EX_OSERR;
     }
+    return net_bind(&master->net, master, config) ? EX_OK : EX_UNAVAILABLE;
+}
+
+int master_start(struct master *master)
+{
+    const struct config *config = master->config;
+    struct sasl_failure failure;
+    int code;
+
     if (!open_tls(config, &master->tls))
         return EX_CONFIG;
-    master->auth = auth_new(config, loop, &failure);
+    master->auth = auth_new(config, master->loop, &failure);
     if (!master->auth) {
         log_error("SASL cannot be set up: %s", failure.text);
         return EX_CONFIG;

@@ -40,11 +40,15 @@ struct master {
 };
 
 /*
- * Open everything that the configuration names and listen. Returns EX_OK, or
- * another code of <sysexits.h> with the reason logged. The configuration must
- * stay until the process ends or master_reload() replaces it.
+ * Take the addresses that the configuration names, some of which only root may
+ * have; nobody is listened to yet. Returns EX_OK, or another code of
+ * <sysexits.h> with the reason logged. The configuration must stay until the
+ * process ends or master_reload() replaces it.
  */
-int master_start(struct master *master, uv_loop_t *loop, const struct config *config);
+int master_bind(struct master *master, uv_loop_t *loop, const struct config *config);
+
+/* Behind master_bind(): open everything else that the configuration names and listen. As above. */
+int master_start(struct master *master);
 
 /*
  * Use a new configuration from now on. False, with the reason logged, when

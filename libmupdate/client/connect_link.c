@@ -64,6 +64,7 @@ void connect_link_init(struct connect_link *link, int fd, struct mupdate_client 
     memset(link, 0, sizeof *link);
     link->fd = fd;
     link->client = client;
+    link->down.secret = true;
     layer_stack_init(&link->stack);
     snprintf(link->peer, sizeof link->peer, "%s", peer);
 }

@@ -159,7 +159,8 @@ int connect_socket(const struct mupdate_connect_options *options, int timeout_ms
     }
     if (fd < 0) {
         bool numeric =
-            !addresses->ai_next && strncmp(tried, options->host, strlen(options->host)) == 0;
+            addresses && !addresses->ai_next &&
+            strncmp(tried, options->host, strlen(options->host)) == 0;
 
         connect_error_set(error,
                           all_timed_out ? MUPDATE_CONNECT_TIMEOUT : MUPDATE_CONNECT_UNREACHABLE,

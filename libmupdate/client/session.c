@@ -83,6 +83,7 @@ struct mupdate_client *mupdate_client_new(const struct mupdate_client_limits *li
     /* The upper bounds keep sums of them from wrapping. */
     between(&client->limits.line_bytes, LINE_BYTES_MIN, SIZE_MAX / 64);
     between(&client->limits.literal_bytes, LITERAL_BYTES_MIN, SIZE_MAX / 64);
+    client->output.secret = true;
     client->tokens = (struct wire_tokens){ client->items, 0, CLIENT_TOKENS };
     return client;
 }

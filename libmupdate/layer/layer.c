@@ -69,7 +69,7 @@ static enum layer_result stack_failed(struct layer_stack *stack, const struct la
 static enum layer_result send_from(struct layer_stack *stack, int kind, const void *data,
                                    size_t len, struct buffer *down)
 {
-    struct buffer encoded[2] = {{0}};
+    struct buffer encoded[2] = {{.secret = true}, {.secret = true}};
     struct layer *layer = NULL;
     enum layer_result result = LAYER_OK;
     int turn = 0;
@@ -116,8 +116,11 @@ static enum layer_result receive_one(struct layer_stack *stack, int kind, struct
     size_t out_len = buffer_len(out);
     enum layer_result result;
 
-    if (above != LAYER_KINDS)
+    if (above != LAYER_KINDS) {
         limit = BETWEEN_BYTES;
+        /* What comes out of a layer may be a password in the clear. */
+        out->secret = true;
+    }
     if (in_len == 0 && !stack->more[kind])
         return LAYER_OK;
     if (out_len >= limit) {

@@ -7,6 +7,7 @@
 #include <syslog.h>
 
 #include "layer/sasl_internal.h"
+#include "wire/wipe.h"
 
 /* --- set-up ------------------------------------------------------------------ */
 
@@ -19,7 +20,7 @@ static struct {
 
 static void *mutex_new(void)
 {
-    pthread_mutex_t *mutex = malloc(sizeof *mutex);
+    pthread_mutex_t *mutex = malloc(sizeof(pthread_mutex_t));
 
     if (mutex && pthread_mutex_init(mutex, NULL) != 0) {
         free(mutex);
@@ -44,6 +45,13 @@ static void mutex_free(void *mutex)
         return;
     pthread_mutex_destroy(mutex);
     free(mutex);
+}
+
+/* Cyrus-SASL wipes some of its copies of passwords, not all. */
+static void set_memory(void)
+{
+    sasl_set_mutex(mutex_new, mutex_lock, mutex_unlock, mutex_free);
+    sasl_set_alloc(malloc, calloc, wipe_realloc, wipe_free);
 }
 
 const char *sasl_setting(const char *plugin, const char *name)
@@ -128,7 +136,7 @@ bool sasl_server_setup(sasl_lookup *lookup, sasl_log *log, void *context,
     settings.lookup = lookup;
     settings.log = log;
     settings.context = context;
-    sasl_set_mutex(mutex_new, mutex_lock, mutex_unlock, mutex_free);
+    set_memory();
     if (!sasl_decoy_register(failure))
         return false;
     /* No name: with one, Cyrus-SASL would read settings from a file of that name too. */
@@ -144,7 +152,7 @@ bool sasl_client_setup(struct sasl_failure *failure)
 {
     int code;
 
-    sasl_set_mutex(mutex_new, mutex_lock, mutex_unlock, mutex_free);
+    set_memory();
     code = sasl_client_init(client_callbacks);
     if (code == SASL_OK)
         return true;
@@ -302,10 +310,4 @@ char *sasl_step_copy(const void *data, size_t len, struct sasl_failure *failure)
         memcpy(copy, data, len);
     copy[len] = '\0';
     return copy;
-}
-
-void sasl_step_free(char *copy, size_t len)
-{
-    explicit_bzero(copy, len);
-    free(copy);
 }

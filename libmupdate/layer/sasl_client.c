@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "layer/sasl_internal.h"
+#include "wire/wipe.h"
 
 enum client_state {
     CLIENT_FRESH,
@@ -56,10 +57,7 @@ static int client_realm(void *context, int id, const char **available, const cha
 
 static void wipe_secret(struct sasl_client *client)
 {
-    if (!client->secret)
-        return;
-    explicit_bzero(client->secret->data, client->secret->len);
-    free(client->secret);
+    wipe_free(client->secret);
     client->secret = NULL;
 }
 
@@ -80,8 +78,7 @@ static int client_password(sasl_conn_t *conn, void *context, int id, sasl_secret
                 client->secret->len = len;
                 memcpy(client->secret->data, password, len + 1);
             }
-            explicit_bzero(password, len);
-            free(password);
+            wipe_free(password);
         }
     }
     *secret = client->secret;
@@ -217,6 +214,7 @@ enum sasl_progress sasl_client_begin(struct sasl_client *client, const char *mec
         }
         code = sasl_client_start(client->conn, DIGEST_MD5, &prompts, NULL, NULL, mechanism);
     }
+    wipe_stack();
     return client_progress(client, code, said, said_len, out, out_len, failure);
 }
 
@@ -243,7 +241,8 @@ enum sasl_progress sasl_client_continue(struct sasl_client *client, const void *
         return SASL_PROGRESS_FAILED;
     }
     code = sasl_client_step(client->conn, copy, (unsigned)len, &prompts, &said, &said_len);
-    sasl_step_free(copy, len);
+    wipe_stack();
+    wipe_free(copy);
     return client_progress(client, code, said, said_len, out, out_len, failure);
 }
 
@@ -262,6 +261,8 @@ struct layer *sasl_client_layer(struct sasl_client **client, bool *failed,
         *failed = true;
         return NULL;
     }
+    /* The layer keeps the rest for as long as the connection lasts. */
+    wipe_secret(*client);
     layer = sasl_layer_new((*client)->conn, *client, client_free, failed, failure);
     if (layer)
         *client = NULL;

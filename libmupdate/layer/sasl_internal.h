@@ -57,10 +57,9 @@ bool sasl_link_apply(struct sasl_link *link, sasl_conn_t *conn, const char *mech
 /*
  * A copy of what the peer said with a NUL behind it, which some mechanisms
  * count on; NULL with *failure when it is too long or memory ran out. It may
- * hold a password: sasl_step_free() wipes it.
+ * hold a password: wipe_free() it.
  */
 char *sasl_step_copy(const void *data, size_t len, struct sasl_failure *failure);
-void sasl_step_free(char *copy, size_t len);
 
 /*
  * The security layer of conn, or NULL when none was negotiated or *failed. The

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "layer/sasl_internal.h"
+#include "wire/wipe.h"
 
 enum server_state {
     SERVER_FRESH,
@@ -355,8 +356,8 @@ enum sasl_progress sasl_server_begin(struct sasl_server *server, const char *mec
     }
     code = sasl_server_start(server->conn, mechanism, copy, copy ? (unsigned)len : 0, &said,
                              &said_len);
-    if (copy)
-        sasl_step_free(copy, len);
+    wipe_stack();
+    wipe_free(copy);
     return server_progress(server, code, said, said_len, out, out_len, failure);
 }
 
@@ -381,7 +382,8 @@ enum sasl_progress sasl_server_continue(struct sasl_server *server, const void *
         return SASL_PROGRESS_FAILED;
     }
     code = sasl_server_step(server->conn, copy, (unsigned)len, &said, &said_len);
-    sasl_step_free(copy, len);
+    wipe_stack();
+    wipe_free(copy);
     return server_progress(server, code, said, said_len, out, out_len, failure);
 }
 

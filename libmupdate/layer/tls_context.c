@@ -78,6 +78,8 @@ static struct tls_context *context_new(const SSL_METHOD *method, struct tls_erro
      * No session is resumed: connections prove themselves each time, and
      * nothing of them is kept after their end.
      */
+    /* What was received in the clear is overwritten as soon as it was handed on. */
+    SSL_CTX_set_options(context->ssl, SSL_OP_CLEANSE_PLAINTEXT);
     SSL_CTX_set_options(context->ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                           SSL_OP_NO_TICKET);
     SSL_CTX_set_num_tickets(context->ssl, 0);

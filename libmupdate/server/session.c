@@ -69,6 +69,7 @@ struct mupdate_text server_tag(const struct mupdate_server *server)
     const uint8_t *from = buffer_bytes(&server->tags);
     uint16_t len;
 
+    /* gcc-analyzer: a buffer that holds octets has data */
     memcpy(&len, from, sizeof len);
     return (struct mupdate_text){ (const char *)from + sizeof len, len };
 }
@@ -119,6 +120,7 @@ struct mupdate_server *mupdate_server_new(const struct mupdate_server_limits *li
     between(&own->sasl_bytes, LINE_BYTES_MIN, SIZE_MAX / 64);
     between(&own->commands_in_flight, 1, SIZE_MAX);
     between(&own->output_bytes, 1, SIZE_MAX);
+    server->input.secret = true;
     reader_reset(server);
     return server;
 }

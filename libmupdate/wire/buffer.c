@@ -12,10 +12,24 @@ void buffer_init(struct buffer *buffer)
     memset(buffer, 0, sizeof *buffer);
 }
 
+/*
+ * Only data[start] .. data[end - 1] of a secret buffer is ever anything else than
+ * wiped or never written, so that nothing else needs to be wiped.
+ */
+static void wipe(struct buffer *buffer, size_t from, size_t to)
+{
+    if (buffer->secret && buffer->data && from < to)
+        explicit_bzero(buffer->data + from, to - from);
+}
+
 void buffer_free(struct buffer *buffer)
 {
+    bool secret = buffer->secret;
+
+    wipe(buffer, buffer->start, buffer->end);
     free(buffer->data);
     buffer_init(buffer);
+    buffer->secret = secret;
 }
 
 uint8_t *buffer_reserve(struct buffer *buffer, size_t len)
@@ -34,6 +48,7 @@ uint8_t *buffer_reserve(struct buffer *buffer, size_t len)
      */
     if (buffer->start >= held && buffer->size - held >= len && buffer->data) {
         memmove(buffer->data, buffer->data + buffer->start, held);
+        wipe(buffer, buffer->start, buffer->end);
     } else {
         size_t size = buffer->size < 256 ? 256 : buffer->size;
         uint8_t *data;
@@ -51,8 +66,9 @@ uint8_t *buffer_reserve(struct buffer *buffer, size_t len)
             buffer->failed = true;
             return NULL;
         }
-        if (held)
+        if (buffer->data)
             memcpy(data, buffer->data + buffer->start, held);
+        wipe(buffer, buffer->start, buffer->end);
         free(buffer->data);
         buffer->data = data;
         buffer->size = size;
@@ -87,6 +103,7 @@ void buffer_append_string(struct buffer *buffer, const char *string)
 
 void buffer_consume(struct buffer *buffer, size_t len)
 {
+    wipe(buffer, buffer->start, buffer->start + len);
     buffer->start += len;
     if (buffer->start == buffer->end)
         buffer_clear(buffer);
@@ -94,6 +111,7 @@ void buffer_consume(struct buffer *buffer, size_t len)
 
 void buffer_clear(struct buffer *buffer)
 {
+    wipe(buffer, buffer->start, buffer->end);
     if (buffer->size > KEEP_BYTES) {
         free(buffer->data);
         buffer->data = NULL;

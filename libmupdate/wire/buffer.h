@@ -4,6 +4,9 @@
  * Running out of memory is remembered: the buffer is then "failed", further
  * appends do nothing, and whoever fills it checks once, at the end.
  *
+ * What may hold a password goes through buffers that are secret: they overwrite
+ * each byte that leaves them, also when they move and when they are freed.
+ *
  * SPDX-License-Identifier: BSD-3-Clause
  */
 #ifndef WIRE_BUFFER_H
@@ -19,12 +22,13 @@ struct buffer {
     size_t end;
     size_t size;
     bool failed;
+    bool secret; /* set it while the buffer is empty; stays over buffer_free() */
 };
 
 /* All zero is an empty buffer too: buffer_init() is for those on the stack. */
 void buffer_init(struct buffer *buffer);
 
-/* Release the memory; the buffer is empty, not failed, and usable again. */
+/* Release the memory; the buffer is empty, not failed, and usable again, secret if it was. */
 void buffer_free(struct buffer *buffer);
 
 /*

@@ -240,8 +240,6 @@ static bool may_act_as(void *context, const char *authenticated, const char *wan
 static void exchange_free(struct auth_exchange *exchange)
 {
     sasl_server_close(exchange->sasl);
-    if (exchange->input.data)
-        explicit_bzero(exchange->input.data, exchange->input.size);
     buffer_free(&exchange->input);
     free(exchange->texts);
     free(exchange->mechanism);
@@ -347,8 +345,6 @@ static void exchange_ended(struct pool_job *job, enum pool_end end)
     /* A step that is late still uses all that it was given. */
     if (end != POOL_LATE) {
         exchange->running = false;
-        if (exchange->input.data)
-            explicit_bzero(exchange->input.data, exchange->input.size);
         buffer_clear(&exchange->input);
         if (!exchange->done) {
             exchange_free(exchange);
@@ -483,6 +479,7 @@ struct auth_exchange *auth_exchange_begin(struct auth *auth, const struct sasl_e
     if (!exchange)
         return NULL;
     exchange->auth = auth;
+    exchange->input.secret = true;
     exchange->config = atomic_load(&auth->config);
     exchange->done = done;
     exchange->context = context;

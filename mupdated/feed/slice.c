@@ -115,6 +115,7 @@ static void keep(struct slices *slices, struct piece *piece, const struct slice 
     if (piece->size > slices->kept_max)
         return;
     while (slices->kept > slices->kept_max - piece->size)
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): forget() unlinks what it frees */
         forget(slices, slices->oldest);
     piece->chain = *chain;
     *chain = piece;

@@ -243,6 +243,7 @@ bool connection_accept(struct master *master, uv_stream_t *listening, const char
         return false;
     }
     connection->master = master;
+    connection->plain.secret = true;
     layer_stack_init(&connection->layers);
     if (is_unix)
         error = uv_pipe_init(master->loop, &connection->socket.pipe, 0);

@@ -18,6 +18,9 @@
 /* How long a connection is silent before the peer's kernel is asked whether it is there. */
 #define KEEPALIVE_SECONDS 300
 
+/* Room for "HOST port N" or a path. */
+#define PLACE_BYTES (CONFIG_LISTEN_HOST_BYTES + 16)
+
 struct listener {
     union {
         uv_handle_t handle;
@@ -29,6 +32,8 @@ struct listener {
     struct master *master;
     bool held;  /* a connection waits to be accepted */
     char *path; /* of a UNIX socket, NULL for TCP */
+    bool optional; /* IPv6 of "all addresses", which a host may not have */
+    char place[PLACE_BYTES];
     char local[CONNECTION_ADDRESS_BYTES]; /* the address of all that it accepts; "": of any */
 };
 
@@ -108,25 +113,9 @@ static void learn_local(struct listener *listener)
         connection_format_address(&address, listener->local, sizeof listener->local);
 }
 
-/* fails with what is wrong, NULL otherwise */
-static const char *bind_and_listen(struct listener *listener, const struct sockaddr *address)
+/* What is wrong, or NULL. */
+static const char *explain(int error)
 {
-    int error;
-
-    if (listener->path) {
-        if (!remove_stale(listener->path))
-            return "the path exists and is in use, or is no socket; remove it";
-        error = uv_pipe_bind(&listener->socket.pipe, listener->path);
-    } else {
-        error = uv_tcp_bind(&listener->socket.tcp, address,
-                            address->sa_family == AF_INET6 ? UV_TCP_IPV6ONLY : 0);
-    }
-    if (error == 0 && listener->path && chmod(listener->path, 0660) != 0)
-        return strerror(errno);
-    if (error == 0 && !listener->path && (error = set_options(listener)) == 0)
-        learn_local(listener);
-    if (error == 0)
-        error = uv_listen(&listener->socket.stream, BACKLOG, on_connection);
     if (error == UV_EADDRINUSE)
         return "the address is in use; does another master, perhaps Cyrus's mupdate, run here?";
     if (error == UV_EACCES)
@@ -134,7 +123,45 @@ static const char *bind_and_listen(struct listener *listener, const struct socka
     return error == 0 ? NULL : uv_strerror(error);
 }
 
-static const char *add(struct master *master, const struct sockaddr *address, const char *path)
+static const char *bind_tcp(struct listener *listener, const struct sockaddr *address)
+{
+    int error = uv_tcp_init(listener->master->loop, &listener->socket.tcp);
+
+    if (error == 0)
+        error = uv_tcp_bind(&listener->socket.tcp, address,
+                            address->sa_family == AF_INET6 ? UV_TCP_IPV6ONLY : 0);
+    if (error == 0)
+        error = set_options(listener);
+    if (error == 0)
+        learn_local(listener);
+    return explain(error);
+}
+
+static const char *bind_unix(struct listener *listener)
+{
+    int error = uv_pipe_init(listener->master->loop, &listener->socket.pipe, 0);
+
+    if (!remove_stale(listener->path))
+        return "the path exists and is in use, or is no socket; remove it";
+    if (error == 0)
+        error = uv_pipe_bind(&listener->socket.pipe, listener->path);
+    if (error == 0 && chmod(listener->path, 0660) != 0)
+        return strerror(errno);
+    return explain(error);
+}
+
+/* What messages call it. */
+static void format_place(const struct config_listen *at, char *place)
+{
+    if (at->kind == CONFIG_LISTEN_UNIX)
+        snprintf(place, PLACE_BYTES, "%s", at->path);
+    else
+        snprintf(place, PLACE_BYTES, "%s port %u", at->host[0] ? at->host : "*", at->port);
+}
+
+/* Of a UNIX socket, or with an address of TCP; what is wrong, or NULL. */
+static const char *add(struct master *master, const struct config_listen *at,
+                       const struct sockaddr *address)
 {
     struct listener *listener = calloc(1, sizeof *listener);
     const char *wrong;
@@ -142,18 +169,18 @@ static const char *add(struct master *master, const struct sockaddr *address, co
     if (!listener)
         return "out of memory";
     listener->master = master;
-    if (path) {
-        listener->path = strdup(path);
+    if (address) {
+        listener->optional = !at->host[0] && address->sa_family == AF_INET6;
+    } else {
+        listener->path = strdup(at->path);
         if (!listener->path) {
             free(listener);
             return "out of memory";
         }
-        uv_pipe_init(master->loop, &listener->socket.pipe, 0);
-    } else {
-        uv_tcp_init(master->loop, &listener->socket.tcp);
     }
+    format_place(at, listener->place);
+    wrong = address ? bind_tcp(listener, address) : bind_unix(listener);
     listener->socket.handle.data = listener;
-    wrong = bind_and_listen(listener, address);
     if (wrong) {
         uv_close(&listener->socket.handle, on_closed);
         return wrong;
@@ -163,66 +190,101 @@ static const char *add(struct master *master, const struct sockaddr *address, co
     return NULL;
 }
 
-static bool listen_tcp(struct master *master, const char *host, const char *port)
+/* True when it does not matter. */
+static bool complain(const char *place, bool optional, const char *wrong)
+{
+    /* "All addresses" on a host without IPv6 means those of IPv4. */
+    if (optional)
+        log_notice("not listening on IPv6 of %s: %s", place, wrong);
+    else
+        log_error("cannot listen on %s: %s", place, wrong);
+    return optional;
+}
+
+static bool add_tcp(struct master *master, const struct config_listen *at, const char *place)
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC,
                              .ai_socktype = SOCK_STREAM,
                              .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     uv_getaddrinfo_t request;
-    bool any = false;
+    char port[8];
     bool good = true;
-    int error =
-        uv_getaddrinfo(master->loop, &request, NULL, host[0] ? host : NULL, port, &hints);
+    int error;
 
+    snprintf(port, sizeof port, "%u", at->port);
+    error = uv_getaddrinfo(master->loop, &request, NULL, at->host[0] ? at->host : NULL, port,
+                           &hints);
     if (error != 0) {
-        log_error("cannot listen on %s port %s: %s; correct the key listen", host, port,
-                  uv_strerror(error));
+        log_error("cannot listen on %s: %s; correct the key listen", place, uv_strerror(error));
         return false;
     }
-    for (struct addrinfo *at = request.addrinfo; at; at = at->ai_next) {
-        const char *wrong = add(master, at->ai_addr, NULL);
+    for (struct addrinfo *address = request.addrinfo; address; address = address->ai_next) {
+        const char *wrong = add(master, at, address->ai_addr);
+        bool optional = !at->host[0] && address->ai_family == AF_INET6;
 
-        if (!wrong) {
-            any = true;
-        } else if (!host[0] && at->ai_family == AF_INET6) {
-            /* "All addresses" on a host without IPv6 means those of IPv4. */
-            log_notice("not listening on IPv6 port %s: %s", port, wrong);
-        } else {
-            log_error("cannot listen on %s port %s: %s", host[0] ? host : "*", port, wrong);
-            good = false;
-        }
+        if (wrong)
+            good &= complain(place, optional, wrong);
     }
     uv_freeaddrinfo(request.addrinfo);
-    return any && good;
+    return good;
+}
+
+/* Bind what the configuration says of one kind. */
+static bool bind_kind(struct master *master, const struct config *config,
+                      enum config_listen_kind kind)
+{
+    for (size_t i = 0; i < config->listen.count; i++) {
+        const char *word = config->listen.items[i];
+        struct config_listen at;
+        char place[PLACE_BYTES];
+        const char *wrong;
+
+        /* The reader has put the default port into every word. */
+        if (!config_listen_parse(word, 3905, &at, &wrong))
+            return complain(word, false, wrong);
+        if (at.kind != kind)
+            continue;
+        format_place(&at, place);
+        if (kind == CONFIG_LISTEN_TCP) {
+            if (!add_tcp(master, &at, place))
+                return false;
+        } else {
+            wrong = add(master, &at, NULL);
+            if (wrong)
+                return complain(place, false, wrong);
+        }
+    }
+    return true;
+}
+
+bool net_bind(struct net *net, struct master *master, const struct config *config)
+{
+    (void)net;
+    return bind_kind(master, config, CONFIG_LISTEN_TCP);
 }
 
 bool net_listen(struct net *net, struct master *master, const struct config *config)
 {
-    (void)net;
-    for (size_t i = 0; i < config->listen.count; i++) {
-        const char *reason;
-        struct config_listen at;
-        char port[8];
+    struct listener **at = &net->listeners;
 
-        /* The reader has put the default port into every word. */
-        if (!config_listen_parse(config->listen.items[i], 3905, &at, &reason)) {
-            log_error("cannot listen: %s %s", config->listen.items[i], reason);
+    if (!bind_kind(master, config, CONFIG_LISTEN_UNIX))
+        return false;
+    while (*at) {
+        struct listener *listener = *at;
+        /* Whether another one has the address shows here only. */
+        const char *wrong = explain(uv_listen(&listener->socket.stream, BACKLOG, on_connection));
+
+        if (!wrong) {
+            at = &listener->next;
+            continue;
+        }
+        if (!complain(listener->place, listener->optional, wrong))
             return false;
-        }
-        if (at.kind == CONFIG_LISTEN_UNIX) {
-            const char *wrong = add(master, NULL, at.path);
-
-            if (wrong) {
-                log_error("cannot listen on %s: %s", at.path, wrong);
-                return false;
-            }
-        } else {
-            snprintf(port, sizeof port, "%u", at.port);
-            if (!listen_tcp(master, at.host, port))
-                return false;
-        }
-        log_info("listening: address=%s", config->listen.items[i]);
+        *at = listener->next;
+        uv_close(&listener->socket.handle, on_closed);
     }
+    for (size_t i = 0; i < config->listen.count; i++)
+        log_info("listening: address=%s", config->listen.items[i]);
     return true;
 }
 

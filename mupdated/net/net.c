@@ -134,7 +134,7 @@ static void on_sweep(uv_timer_t *timer)
 }
 
 /* For the database, password checks, the log, and the loop. */
-#define OTHER_DESCRIPTORS 64
+#define OTHER_DESCRIPTORS ((rlim_t)64)
 
 static size_t sockets_max(void)
 {

@@ -47,8 +47,15 @@ struct net {
 int net_init(struct net *net, struct master *master);
 
 /*
- * Listen where the configuration says. False when one of the addresses cannot
- * be used; it is then logged, and the master must not start.
+ * Take the addresses of TCP that the configuration says, of which only root may
+ * have some. False when one cannot be used; it is then logged, and the master
+ * must not start.
+ */
+bool net_bind(struct net *net, struct master *master, const struct config *config);
+
+/*
+ * Make the UNIX sockets, whose owner has to be able to remove them, and listen
+ * on all. As net_bind().
  */
 bool net_listen(struct net *net, struct master *master, const struct config *config);
 

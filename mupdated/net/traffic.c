@@ -7,7 +7,7 @@
 #define READ_BYTES 65536
 
 /* No more is read while so much waits for the socket. */
-#define RAW_BYTES (4 * READ_BYTES)
+#define RAW_BYTES ((size_t)4 * READ_BYTES)
 
 /* What is handed to the socket, or to the layers, at once. */
 #define WRITE_BYTES 65536
@@ -244,8 +244,16 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
         }
         connection->peer_ended = true;
     } else if (connection->state == CONNECTION_OPEN) {
+        bool login = !connection->user;
+        bool received;
+
         connection->input_ms = uv_now(connection->master->loop);
-        if (!traffic_receive(connection, buf->base, (size_t)nread))
+        received = traffic_receive(connection, buf->base, (size_t)nread);
+
+        /* It can hold a password; all copies of it are in secret buffers. */
+        if (login)
+            explicit_bzero(buf->base, (size_t)nread);
+        if (!received)
             return;
     }
     connection_run(connection);

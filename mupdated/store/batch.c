@@ -89,13 +89,14 @@ static int put_row(struct store *store, const struct row *row)
 static int put_change(struct store *store, const struct change *change)
 {
     unsigned char sequence[8];
-    DBT key = store_dbt(sequence, sizeof sequence);
+    DBT key;
     DBT value;
     int code = encoded(format_encode_change(&store->record, change));
 
     if (code != 0)
         return code;
     format_put_u64(sequence, change->now.sequence);
+    key = store_dbt(sequence, sizeof sequence);
     value = store_dbt(store->record.data, store->record.len);
     return store->changes->put(store->changes, store->txn, &key, &value, DB_NOOVERWRITE);
 }

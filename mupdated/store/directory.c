@@ -139,7 +139,7 @@ static int ballast_make(const char *path)
 
     if (fd < 0)
         return errno;
-    code = posix_fallocate(fd, 0, STORE_BALLAST_BYTES);
+    code = posix_fallocate(fd, 0, (off_t)STORE_BALLAST_BYTES);
     close(fd);
     if (code != 0)
         (void)unlink(path);

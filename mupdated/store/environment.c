@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "wire/wipe.h"
+
 #define CACHE_BYTES_MIN (8U << 20)
 #define GIB (UINT64_C(1) << 30)
 #define LOG_BUFFER_BYTES (4U << 20)
@@ -58,6 +60,12 @@ enum store_result store_environment_open(struct store *store, struct store_error
 
     if (code != 0)
         return store_fail(store, error, code, "start Berkeley DB", NULL);
+    /*
+     * These are the process's: sasldb is a database of the same library, and its
+     * pages, with all passwords that are in them, must not stay in freed memory.
+     */
+    (void)db_env_set_func_free(wipe_free);
+    (void)db_env_set_func_realloc(wipe_realloc);
     store_watch(store);
     code = configure(store);
     if (code != 0)

@@ -131,7 +131,7 @@ static enum store_result end_of_changes(struct store *store, u_int32_t end, uint
 
 static enum store_result read_position(struct store *store, struct store_error *error)
 {
-    uint64_t first;
+    uint64_t first = 0;
     enum store_result result = end_of_changes(store, DB_FIRST, &first, error);
 
     if (result == STORE_OK)

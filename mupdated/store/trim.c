@@ -15,7 +15,7 @@
 static enum store_result drop(struct store *store, DB_TXN *txn, uint64_t count, uint64_t *dropped,
                               struct store_error *error)
 {
-    unsigned char octets[8];
+    unsigned char octets[8] = {0};
     DBT key = store_dbt(octets, 0);
     DBT value = store_dbt(NULL, 0);
     DBC *cursor;

@@ -145,7 +145,7 @@ static bool make_room(struct index *index, size_t count)
     size_t expected = count / INDEX_SHARDS;
     expected -= expected / 8;
     uint32_t places = PLACES_MIN;
-    while (places / 4 * 3 < expected && places < PLACES_MAX)
+    while ((size_t)places / 4 * 3 < expected && places < PLACES_MAX)
         places *= 2;
     for (size_t i = 0; i < INDEX_SHARDS; i++) {
         if (!resize(index, &index->shards[i], places))

@@ -77,7 +77,7 @@ static void refuse_held(struct rule_outcome *outcome, const char *text,
     for (size_t i = 0; i < location.len && used + 1 < sizeof(outcome->text); i++) {
         char octet = location.data[i];
         bool plain = octet >= ' ' && octet <= '~' && octet != '"' && octet != '\\';
-        outcome->text[used++] = plain ? octet : '?';
+        outcome->text[used++] = (char)(plain ? octet : '?');
     }
     outcome->text[used] = '\0';
 }

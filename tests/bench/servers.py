@@ -213,6 +213,7 @@ class Mupdated(Server):
             common_settings(self.directory)
             + self.SETTINGS
             + f"listen: 127.0.0.1:{self.port}\ndatabase_directory: {self.directory}/db\n"
+            + ("user: root\n" if os.geteuid() == 0 else "coredumps: yes\n")
             + "".join(f"{key}: {value}\n" for key, value in settings.items())
         )
 

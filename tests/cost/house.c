@@ -164,7 +164,9 @@ void house_open(struct house *house, const char *config_file, const char *socket
     if (uv_loop_init(&house->loop) != 0)
         die("no loop");
     set_counting(true);
-    code = master_start(&house->master, &house->loop, house->config);
+    code = master_bind(&house->master, &house->loop, house->config);
+    if (code == EX_OK)
+        code = master_start(&house->master);
     set_counting(false);
     if (code != EX_OK)
         die("the master does not start: %d", code);

@@ -6,39 +6,13 @@ SPDX-License-Identifier: BSD-3-Clause
 import os
 import pathlib
 import re
-import subprocess
 
 import pytest
 
+from installing import make_install, run
 from mupdated import PASSWORD, ROOT, USER
 
 LIBRARIES = ("server", "client")
-
-
-def run(*command, **options):
-    options.setdefault("env", {name: value for name, value in os.environ.items()
-                               if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "BUILD")})
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
-    assert done.returncode == 0, (command, done.stdout, done.stderr)
-    return done.stdout
-
-
-def make_install(build, place, *more):
-    run("make", "-C", ROOT, "-j2", f"BUILD={build}", "PREFIX=/usr", f"DESTDIR={place}", *more,
-        "install")
-
-
-@pytest.fixture(scope="module")
-def build(tmp_path_factory):
-    """A build for PREFIX=/usr, of its own: the usual one is for another prefix."""
-    return tmp_path_factory.mktemp("build")
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory, build):
-    place = tmp_path_factory.mktemp("place")
-    make_install(build, place)
-    return place
 
 
 def test_all_files_are_there(installed):
@@ -46,7 +20,8 @@ def test_all_files_are_there(installed):
     manuals = [path.name for path in (ROOT / "man").iterdir()]
     assert len(headers) >= 4 and len(manuals) >= 4
     expected = [
-        "etc/mupdated.conf", "usr/sbin/mupdated", "usr/sbin/mupdatectl", "usr/bin/mupdate-bench",
+        "etc/mupdated.conf", "usr/lib/systemd/system/mupdated.service",
+        "usr/lib/sysusers.d/mupdated.conf", "usr/lib/tmpfiles.d/mupdated.conf", "usr/sbin/mupdated", "usr/sbin/mupdatectl", "usr/bin/mupdate-bench",
         *(f"usr/include/mupdate/{name}" for name in headers),
         *(f"usr/share/man/man{name[-1]}/{name}" for name in manuals),
         *(f"usr/lib/libmupdate-{library}.so{end}" for library in LIBRARIES for end in ("", ".1")),
@@ -251,10 +226,3 @@ def test_every_key_of_the_sample_configuration_is_in_the_manual():
     assert len(keys) > 30
     for key in keys:
         assert f".It Ic {key} :" in manual or key.startswith("sasl_"), key
-
-
-def test_the_unit_file_names_the_installed_program(installed):
-    unit = (ROOT / "etc/mupdated.service").read_text()
-    assert "Type=notify" in unit
-    program = re.search(r"^ExecStart=(\S+)", unit, re.MULTILINE)[1]
-    assert pathlib.Path(program).name == "mupdated"

@@ -51,6 +51,7 @@ class MupdatedMaster(Master):
             'sasl_sasldb_path': os.path.join(base, 'sasldb2'),
             'sasl_mech_list': mechanisms,
             'heal_resync': 'yes',
+            'user': 'root',
         }
         self.configure()
 

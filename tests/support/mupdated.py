@@ -118,6 +118,8 @@ class Daemon:
             "sasl_auxprop_plugin": "sasldb",
             "sasl_sasldb_path": self.directory / "sasldb2",
             "sasl_mech_list": "PLAIN SCRAM-SHA-256",
+            # Its directory is this user's, and only root may look into a sealed process.
+            **({"user": "root"} if os.geteuid() == 0 else {"coredumps": "yes"}),
         }
         self.configure(**settings)
         if not (self.directory / "sasldb2").exists():

@@ -36,7 +36,7 @@ void login_prepare(struct link_set *set)
         unsigned bits = (unsigned)plain[i] << 16 | (unsigned)plain[i + 1] << 8 | plain[i + 2];
         for (unsigned digit = 0; digit < 4; digit++) {
             bool filler = i + digit > plain_len;
-            set->auth[len++] = filler ? '=' : digits[bits >> (18 - 6 * digit) & 63];
+            set->auth[len++] = (char)(filler ? '=' : digits[bits >> (18 - 6 * digit) & 63]);
         }
     }
     memcpy(set->auth + len, "\r\n", 2);
@@ -133,8 +133,10 @@ void login_tls(struct link *link)
 static bool is_ok_to_starttls(const char *line, size_t len)
 {
     static const char ok[] = "S01 OK";
-    return len > sizeof(ok) - 1 && memcmp(line, ok, sizeof(ok) - 1) == 0 &&
-           memchr(" \r\n", line[sizeof(ok) - 1], 3) != NULL;
+    if (len <= sizeof(ok) - 1 || memcmp(line, ok, sizeof(ok) - 1) != 0)
+        return false;
+    char behind = line[sizeof(ok) - 1];
+    return behind == ' ' || behind == '\r' || behind == '\n';
 }
 
 bool login_take(struct link *link)

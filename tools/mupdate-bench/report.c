@@ -102,9 +102,9 @@ static void make_printable(char *out, size_t size, const char *text)
     for (; *text != '\0' && end + 3 < size; text++) {
         if (*text == '\r' || *text == '\n' || *text == '\t') {
             out[end++] = '\\';
-            out[end++] = *text == '\r' ? 'r' : *text == '\n' ? 'n' : 't';
+            out[end++] = (char)(*text == '\r' ? 'r' : *text == '\n' ? 'n' : 't');
         } else {
-            out[end++] = *text >= ' ' && *text <= '~' ? *text : '?';
+            out[end++] = (char)(*text >= ' ' && *text <= '~' ? *text : '?');
         }
     }
     out[end] = '\0';

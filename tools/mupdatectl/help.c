@@ -9,7 +9,8 @@ static const struct ctl_command *const commands[] = {
     &ctl_find_command,     &ctl_list_command,       &ctl_watch_command,  &ctl_reserve_command,
     &ctl_activate_command, &ctl_deactivate_command, &ctl_delete_command, &ctl_ping_command,
 };
-#define COMMANDS (sizeof commands / sizeof *commands)
+/* NOLINTNEXTLINE(bugprone-sizeof-expression): it is an array of pointers */
+static const size_t COMMANDS = sizeof commands / sizeof *commands;
 
 static const char shared_help[] =
     "\n"

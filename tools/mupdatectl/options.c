@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "tools/mupdatectl/command.h"
+#include "wire/wipe.h"
 
 enum {
     OPTION_AUTHORIZE = 256,
@@ -252,10 +253,7 @@ int ctl_options_init(struct ctl *ctl)
 
 void ctl_options_free(struct ctl *ctl)
 {
-    if (ctl->password) {
-        explicit_bzero(ctl->password, strlen(ctl->password));
-        free(ctl->password);
-    }
+    wipe_free(ctl->password);
     free(ctl->account);
     free(ctl->host);
 }

@@ -110,8 +110,8 @@ static json_t *base64(struct mupdate_text text)
             bits |= (unsigned char)text.data[i + 2];
         *to++ = digits[bits >> 18];
         *to++ = digits[bits >> 12 & 63];
-        *to++ = i + 1 < text.len ? digits[bits >> 6 & 63] : '=';
-        *to++ = i + 2 < text.len ? digits[bits & 63] : '=';
+        *to++ = (char)(i + 1 < text.len ? digits[bits >> 6 & 63] : '=');
+        *to++ = (char)(i + 2 < text.len ? digits[bits & 63] : '=');
     }
     value = json_stringn(encoded, len);
     free(encoded);

@@ -123,7 +123,7 @@ char *ctl_password_give(void *context)
 
     if (!password->ctl->password)
         password->status = prompt(password->ctl);
-    if (password->status)
+    if (password->status || !password->ctl->password)
         return NULL;
     copy = strdup(password->ctl->password);
     if (!copy)

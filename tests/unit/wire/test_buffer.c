@@ -97,6 +97,60 @@ static void a_size_that_cannot_be_had_fails_the_buffer_for_good(void **state)
     assert_false(buffer.failed);
 }
 
+static bool all_zero(const uint8_t *data, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++)
+        if (data[i] != 0)
+            return false;
+    return true;
+}
+
+static void a_secret_buffer_overwrites_what_leaves_it(void **state)
+{
+    struct buffer buffer = { .secret = true };
+
+    (void)state;
+    buffer_append_string(&buffer, "password and more");
+    buffer_consume(&buffer, 8);
+    assert_true(all_zero(buffer.data, 0, 8));
+    assert_memory_equal(buffer_bytes(&buffer), " and more", 9);
+    buffer_consume(&buffer, 9);
+    assert_true(all_zero(buffer.data, 0, 17));
+    buffer_append_string(&buffer, "password");
+    buffer_clear(&buffer);
+    assert_non_null(buffer.data);
+    assert_true(all_zero(buffer.data, 0, 17));
+    buffer_free(&buffer);
+    assert_true(buffer.secret);
+}
+
+static void a_secret_buffer_leaves_nothing_where_it_moved_from(void **state)
+{
+    struct buffer buffer = { .secret = true };
+
+    (void)state;
+    for (int i = 0; i < 25; i++)
+        buffer_append_string(&buffer, "0123456789");
+    assert_int_equal(buffer.size, 256);
+    buffer_consume(&buffer, 200);
+    buffer_append_string(&buffer, "0123456789");
+    assert_int_equal(buffer.start, 0);
+    assert_int_equal(buffer_len(&buffer), 60);
+    assert_true(all_zero(buffer.data, 60, 250));
+    buffer_free(&buffer);
+}
+
+static void an_ordinary_buffer_spares_the_work(void **state)
+{
+    struct buffer buffer = { 0 };
+
+    (void)state;
+    buffer_append_string(&buffer, "public");
+    buffer_consume(&buffer, 6);
+    assert_memory_equal(buffer.data, "public", 6);
+    buffer_free(&buffer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -104,6 +158,9 @@ int main(void)
         cmocka_unit_test(reserved_room_counts_only_what_was_added),
         cmocka_unit_test(an_emptied_buffer_gives_a_large_allocation_back),
         cmocka_unit_test(a_queue_that_is_never_empty_does_not_grow),
+        cmocka_unit_test(a_secret_buffer_overwrites_what_leaves_it),
+        cmocka_unit_test(a_secret_buffer_leaves_nothing_where_it_moved_from),
+        cmocka_unit_test(an_ordinary_buffer_spares_the_work),
         cmocka_unit_test(a_size_that_cannot_be_had_fails_the_buffer_for_good),
     };
 
