@@ -164,7 +164,7 @@ struct mupdate_connection *mupdate_connect(const struct mupdate_connect_options 
     }
     connect_link_init(&connection->link, fd, connection->client, peer);
     attempt.link = &connection->link;
-    if (!connect_await_banner(&attempt) || !connect_starttls(&attempt) ||
+    if (!connect_begin(&attempt) || !connect_starttls(&attempt) ||
         !connect_authenticate(&attempt) || !connect_compress(&attempt)) {
         connect_link_close(&connection->link);
         mupdate_client_free(connection->client);

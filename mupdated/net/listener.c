@@ -27,6 +27,7 @@ struct listener {
     } socket;
     struct listener *next;
     struct master *master;
+    bool tls;   /* its connections begin with TLS */
     bool held;  /* a connection waits to be accepted */
     char *path; /* of a UNIX socket, NULL for TCP */
     char local[CONNECTION_ADDRESS_BYTES]; /* the address of all that it accepts; "": of any */
@@ -39,7 +40,7 @@ static void on_connection(uv_stream_t *stream, int status)
     if (status < 0)
         log_error("cannot take a connection: %s", uv_strerror(status));
     else
-        listener->held = !connection_accept(listener->master, stream, listener->local);
+        listener->held = !connection_accept(listener->master, stream, listener->local, listener->tls);
 }
 
 void net_take_held(struct net *net)
@@ -134,7 +135,8 @@ static const char *bind_and_listen(struct listener *listener, const struct socka
     return error == 0 ? NULL : uv_strerror(error);
 }
 
-static const char *add(struct master *master, const struct sockaddr *address, const char *path)
+static const char *add(struct master *master, const struct sockaddr *address, const char *path,
+                       bool tls)
 {
     struct listener *listener = calloc(1, sizeof *listener);
     const char *wrong;
@@ -142,6 +144,7 @@ static const char *add(struct master *master, const struct sockaddr *address, co
     if (!listener)
         return "out of memory";
     listener->master = master;
+    listener->tls = tls;
     if (path) {
         listener->path = strdup(path);
         if (!listener->path) {
@@ -163,15 +166,20 @@ static const char *add(struct master *master, const struct sockaddr *address, co
     return NULL;
 }
 
-static bool listen_tcp(struct master *master, const char *host, const char *port)
+static bool listen_tcp(struct master *master, const struct config_listen *listen)
 {
+    const char *host = listen->host;
     struct addrinfo hints = {.ai_family = AF_UNSPEC,
                              .ai_socktype = SOCK_STREAM,
                              .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     uv_getaddrinfo_t request;
     bool any = false;
     bool good = true;
-    int error =
+    char port[8];
+    int error;
+
+    snprintf(port, sizeof port, "%u", listen->port);
+    error =
         uv_getaddrinfo(master->loop, &request, NULL, host[0] ? host : NULL, port, &hints);
 
     if (error != 0) {
@@ -180,7 +188,7 @@ static bool listen_tcp(struct master *master, const char *host, const char *port
         return false;
     }
     for (struct addrinfo *at = request.addrinfo; at; at = at->ai_next) {
-        const char *wrong = add(master, at->ai_addr, NULL);
+        const char *wrong = add(master, at->ai_addr, NULL, listen->tls);
 
         if (!wrong) {
             any = true;
@@ -202,7 +210,6 @@ bool net_listen(struct net *net, struct master *master, const struct config *con
     for (size_t i = 0; i < config->listen.count; i++) {
         const char *reason;
         struct config_listen at;
-        char port[8];
 
         /* The reader has put the default port into every word. */
         if (!config_listen_parse(config->listen.items[i], 3905, &at, &reason)) {
@@ -210,16 +217,14 @@ bool net_listen(struct net *net, struct master *master, const struct config *con
             return false;
         }
         if (at.kind == CONFIG_LISTEN_UNIX) {
-            const char *wrong = add(master, NULL, at.path);
+            const char *wrong = add(master, NULL, at.path, false);
 
             if (wrong) {
                 log_error("cannot listen on %s: %s", at.path, wrong);
                 return false;
             }
-        } else {
-            snprintf(port, sizeof port, "%u", at.port);
-            if (!listen_tcp(master, at.host, port))
-                return false;
+        } else if (!listen_tcp(master, &at)) {
+            return false;
         }
         log_info("listening: address=%s", config->listen.items[i]);
     }
