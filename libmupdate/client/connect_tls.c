@@ -73,15 +73,8 @@ static bool await_banner_under_tls(const struct connect_attempt *attempt)
 
 bool connect_begin(const struct connect_attempt *attempt)
 {
-    const char *path;
-
     if (attempt->options->tls != MUPDATE_TLS_FIRST)
         return connect_await_banner(attempt);
-    if (connect_host_is_unix(attempt->options->host, &path)) {
-        connect_error_set(attempt->error, MUPDATE_CONNECT_USAGE,
-                          "%s: a local socket does not begin with TLS", attempt->link->peer);
-        return false;
-    }
     return start_layer(attempt) && await_banner_under_tls(attempt);
 }
 

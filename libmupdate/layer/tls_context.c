@@ -73,11 +73,17 @@ static struct tls_context *context_new(const SSL_METHOD *method, struct tls_erro
         tls_context_unref(context);
         return NULL;
     }
-    SSL_CTX_set_mode(context->ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                       SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     /*
-     * No session is resumed: connections prove themselves each time, and
-     * nothing of them is kept after their end.
+     * The chain is what the certificate's file has: to look in each handshake for
+     * more of it among the CAs of clients takes a third more of the time.
+     */
+    SSL_CTX_set_mode(context->ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                       SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                       SSL_MODE_NO_AUTO_CHAIN);
+    /*
+     * No session is resumed: connections prove themselves each time, so that no
+     * certificate outlives its revocation, and nothing of them is kept after their
+     * end. With TLS 1.3 and a key for ECDSA it would save the server next to nothing.
      */
     SSL_CTX_set_options(context->ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                           SSL_OP_NO_TICKET);
