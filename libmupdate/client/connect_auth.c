@@ -261,8 +261,7 @@ bool connect_authenticate(const struct connect_attempt *attempt)
         endpoint.external_id = options->cert_file;
     }
 
-    mechanisms =
-        join_mechanisms(mupdate_client_banner(attempt->link->client), asked, false);
+    mechanisms = join_mechanisms(mupdate_client_banner(attempt->link->client), asked, false);
     if (!mechanisms)
         return no_memory(attempt);
     if (!*mechanisms) {

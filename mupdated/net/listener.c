@@ -40,7 +40,8 @@ static void on_connection(uv_stream_t *stream, int status)
     if (status < 0)
         log_error("cannot take a connection: %s", uv_strerror(status));
     else
-        listener->held = !connection_accept(listener->master, stream, listener->local, listener->tls);
+        listener->held =
+            !connection_accept(listener->master, stream, listener->local, listener->tls);
 }
 
 void net_take_held(struct net *net)
@@ -179,9 +180,7 @@ static bool listen_tcp(struct master *master, const struct config_listen *listen
     int error;
 
     snprintf(port, sizeof port, "%u", listen->port);
-    error =
-        uv_getaddrinfo(master->loop, &request, NULL, host[0] ? host : NULL, port, &hints);
-
+    error = uv_getaddrinfo(master->loop, &request, NULL, host[0] ? host : NULL, port, &hints);
     if (error != 0) {
         log_error("cannot listen on %s port %s: %s; correct the key listen", host, port,
                   uv_strerror(error));
