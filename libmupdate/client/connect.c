@@ -149,8 +149,8 @@ struct mupdate_connection *mupdate_connect(const struct mupdate_connect_options 
         return NULL;
     }
     if (options->tls == MUPDATE_TLS_FIRST && connect_host_is_unix(options->host, &path)) {
-        connect_error_set(error, MUPDATE_CONNECT_USAGE, "%s: a local socket does not begin with TLS",
-                          options->host);
+        connect_error_set(error, MUPDATE_CONNECT_USAGE,
+                          "%s: a local socket does not begin with TLS", options->host);
         return NULL;
     }
     name_peer(options, peer, sizeof peer);

@@ -128,7 +128,7 @@ static enum layer_result tls_failed(struct tls_layer *self, const char *doing)
 {
     long verified = SSL_get_verify_result(self->ssl);
     int code = ERR_GET_REASON(ERR_peek_error());
-    const char *alert = code > SSL_AD_REASON_OFFSET ? alert_text(code - SSL_AD_REASON_OFFSET) : NULL;
+    const char *alert = alert_text(code - SSL_AD_REASON_OFFSET);
     char reason[160];
 
     if (code == SSL_R_CERTIFICATE_VERIFY_FAILED && verified != X509_V_OK) {

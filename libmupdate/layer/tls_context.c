@@ -223,11 +223,14 @@ static bool set_certificate(SSL_CTX *ssl, const char *cert_file, const char *key
 static bool set_crl(struct tls_context *context, const char *crl_file, struct tls_error *error)
 {
     X509_STORE *store = SSL_CTX_get_cert_store(context->ssl);
-    BIO *file = BIO_new_file(crl_file, "r");
     X509_CRL *crl;
-    bool good = file != NULL;
     size_t count = 0;
+    BIO *file;
+    bool good;
 
+    ERR_clear_error();
+    file = BIO_new_file(crl_file, "r");
+    good = file != NULL;
     while (good && (crl = PEM_read_bio_X509_CRL(file, NULL, NULL, NULL))) {
         const ASN1_TIME *ends = X509_CRL_get0_nextUpdate(crl);
 

@@ -357,6 +357,28 @@ def test_a_crl_that_cannot_be_read_stops_the_start_and_a_reload_keeps_the_old(mu
     daemon.stop()
 
 
+def test_a_reload_takes_another_ca_and_keeps_the_old_one_when_that_cannot_be_used(murder, other,
+                                                                                 tmp_path):
+    daemon = murder.start(tls_client_identity="cn")
+    ours, theirs = murder.authority.issue("/CN=murder"), other.issue("/CN=murder")
+    broken = tmp_path / "broken.pem"
+    broken.write_text("garbage\n")
+    said = daemon.reload(tls_client_ca_file=broken)
+    assert "error: TLS cannot be set up: CA file " in said and "stays as it was" in said
+    with murder.connect(daemon, ours) as client, murder.connect(daemon, ours) as waiting:
+        assert external(client)[0] == "OK"
+        with pytest.raises(REFUSALS):
+            murder.connect(daemon, theirs).close()
+        assert "reload: done" in daemon.reload(tls_client_ca_file=other.certificate)
+        client.noop()
+        assert external(waiting)[0] == "OK"
+        with murder.connect(daemon, theirs) as new:
+            assert external(new)[0] == "OK"
+        with pytest.raises(REFUSALS):
+            murder.connect(daemon, ours).close()
+    daemon.stop()
+
+
 def test_a_connection_stays_when_its_certificate_is_revoked_and_no_new_one_comes(murder):
     daemon = murder.start(tls_crl_file=murder.authority.crl(), tls_client_identity="cn")
     shown = murder.authority.issue("/CN=murder")

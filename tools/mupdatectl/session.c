@@ -72,8 +72,9 @@ int ctl_connect(struct ctl *ctl)
         return password.status;
     return ctl_complain(
         ctl_exit_status(error.kind), "%s%s", error.text,
-        error.kind == MUPDATE_CONNECT_TLS ? " (see --ca, --cert, --accept-any-certificate and --tls)"
-                                                        : "");
+        error.kind == MUPDATE_CONNECT_TLS
+            ? " (see --ca, --cert, --accept-any-certificate and --tls)"
+            : "");
 }
 
 void ctl_disconnect(struct ctl *ctl)

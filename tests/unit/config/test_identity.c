@@ -108,8 +108,8 @@ static void external_must_be_among_the_mechanisms_that_are_named(void **state)
         accept_text(CHECKED "tls_client_identity: cn\nsasl_mech_list: PLAIN XEXTERNAL\n");
     (void)state;
 
-    assert_string_equal(notices, "t.conf:4: tls_client_identity: has no effect: sasl_mech_list does "
-                                 "not name EXTERNAL\n");
+    assert_string_equal(notices, "t.conf:4: tls_client_identity: has no effect: sasl_mech_list "
+                                 "does not name EXTERNAL\n");
     config_free(config);
     config = accept_text(CHECKED "tls_client_identity: cn\nsasl_mech_list: PLAIN external\n");
     assert_string_equal(notices, "");
