@@ -76,7 +76,10 @@ struct config {
     char *tls_server_key;       /* default: in tls_server_cert */
     char *tls_client_ca_file;
     char *tls_client_ca_dir;
+    char *tls_crl_file;
     char *tls_client_certs;     /* "off", "optional", "require" */
+    char *tls_client_identity;  /* kinds of names, a blank between: config_identity_kind() */
+    char *tls_client_map;       /* config_identity_next() */
     char *tls_versions;         /* one or more of tls1_0 .. tls1_3, a blank between */
     char *tls_ciphers;          /* as OpenSSL's ciphers(1) */
 

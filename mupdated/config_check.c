@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "mupdated/config_identity.h"
 #include "mupdated/config_listen.h"
 #include "mupdated/config_value.h"
 
@@ -122,6 +123,27 @@ static int check_servername(const struct check *check)
     return out_of_memory(check);
 }
 
+/* Whether a word of listen, in its full form, has TLS from the first byte. */
+static bool is_tls_word(const char *word)
+{
+    return strncmp(word, "tls:", 4) == 0;
+}
+
+static const char *address_of(const char *word)
+{
+    return is_tls_word(word) ? word + 4 : word;
+}
+
+static bool listens_with_tls(const struct config *config)
+{
+    for (size_t i = 0; i < config->listen.count; i++) {
+        if (is_tls_word(config->listen.items[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Put each word of listen into its full form, so that two lists can be compared. */
 static int check_listen(const struct check *check)
 {
@@ -146,10 +168,13 @@ static int check_listen(const struct check *check)
         free(list->items[i]);
         list->items[i] = full;
         for (size_t j = 0; j < i; j++) {
-            if (strcasecmp(list->items[j], full) == 0) {
+            if (strcasecmp(address_of(list->items[j]), address_of(full)) == 0) {
                 return config_fail(check->error, &where,
-                                   "listen: %s is given twice: remove one of the two",
-                                   CONFIG_QUOTE(full));
+                                   "listen: %s is given twice: remove one of the two%s",
+                                   CONFIG_QUOTE(address_of(full)),
+                                   is_tls_word(list->items[j]) == is_tls_word(full)
+                                       ? ""
+                                       : ", or give one of them another port");
             }
         }
     }
@@ -162,6 +187,12 @@ static int check_tls(const struct check *check)
     struct config_where where;
 
     if (config->tls_server_cert == NULL) {
+        if (listens_with_tls(config)) {
+            where = where_is(check, "listen");
+            return config_fail(check->error, &where,
+                               "listen: \"tls:\" needs tls_server_cert: add \"tls_server_cert: "
+                               "/etc/ssl/certs/mupdate.pem\", or remove \"tls:\"");
+        }
         if (config->tls_required) {
             where = where_is(check, "tls_required");
             return config_fail(check->error, &where,
@@ -184,11 +215,11 @@ static int check_tls(const struct check *check)
                            "one each, which Cyrus's other services do not look at",
                            CONFIG_QUOTE(config->tls_server_cert));
     }
-    if (config->tls_required && !config->allowstarttls) {
+    if (config->tls_required && !config->allowstarttls && !listens_with_tls(config)) {
         where = where_either(check, "tls_required", "allowstarttls");
         return config_fail(check->error, &where,
                            "tls_required: yes and allowstarttls: no together let nobody log in: "
-                           "change one of the two");
+                           "change one of the two, or add \"tls:*:3906\" to listen");
     }
     if (strcmp(config->tls_client_certs, "require") == 0 && config->tls_client_ca_file == NULL &&
         config->tls_client_ca_dir == NULL) {
@@ -199,6 +230,81 @@ static int check_tls(const struct check *check)
                            "one of them");
     }
     return 0;
+}
+
+/* Whether words, with blanks between, has the word. */
+static bool has_word(const char *words, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (const char *at = words; (at = strcasestr(at, word)) != NULL; at += len) {
+        bool starts = at == words || strchr(" \t", at[-1]) != NULL;
+        if (starts && strchr(" \t", at[len]) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* RFC 8996 ends TLS 1.0 and 1.1, and OpenSSL wants to be told twice. */
+static void check_versions(const struct check *check)
+{
+    const struct config *config = check->config;
+    struct config_where where = where_is(check, "tls_versions");
+
+    if ((has_word(config->tls_versions, "tls1_0") || has_word(config->tls_versions, "tls1_1")) &&
+        strstr(config->tls_ciphers, "@SECLEVEL=0") == NULL) {
+        config_tell(check->notice, check->context, &where,
+                    "tls_versions: tls1_0 and tls1_1 have no effect without "
+                    "\"tls_ciphers: DEFAULT:@SECLEVEL=0\": they are broken, give tls1_2 and tls1_3 "
+                    "only");
+    }
+}
+
+static int check_identity(const struct check *check)
+{
+    const struct config *config = check->config;
+    const char *key = config->tls_client_map != NULL ? "tls_client_map" : "tls_client_identity";
+    struct config_where where = where_is(check, key);
+    const char *mechanisms = config_sasl(config, "mech_list");
+    const char *at = config->tls_client_map;
+    struct config_identity entry;
+    const char *reason = NULL;
+
+    while (at != NULL && config_identity_next(&at, &entry, &reason)) {
+    }
+    if (reason != NULL) {
+        return config_fail(check->error, &where, "tls_client_map: %s %s: give %s",
+                           CONFIG_QUOTE(config->tls_client_map), reason, CONFIG_IDENTITY_ALLOWED);
+    }
+    if (config->tls_client_map == NULL && config->tls_client_identity == NULL) {
+        return 0;
+    }
+    if (config->tls_server_cert == NULL || strcmp(config->tls_client_certs, "off") == 0 ||
+        (config->tls_client_ca_file == NULL && config->tls_client_ca_dir == NULL)) {
+        return config_fail(check->error, &where,
+                           "%s: needs certificates of clients that are checked: add "
+                           "tls_server_cert, tls_client_ca_file or tls_client_ca_dir, and "
+                           "\"tls_client_certs: optional\"", key);
+    }
+    if (mechanisms != NULL && !has_word(mechanisms, "EXTERNAL")) {
+        config_tell(check->notice, check->context, &where,
+                    "%s: has no effect: sasl_mech_list does not name EXTERNAL", key);
+    }
+    return 0;
+}
+
+static void check_revocation(const struct check *check)
+{
+    const struct config *config = check->config;
+    struct config_where where = where_is(check, "tls_crl_file");
+
+    if (config->tls_crl_file != NULL &&
+        (config->tls_server_cert == NULL || strcmp(config->tls_client_certs, "off") == 0 ||
+         (config->tls_client_ca_file == NULL && config->tls_client_ca_dir == NULL))) {
+        config_tell(check->notice, check->context, &where,
+                    "tls_crl_file: has no effect: clients are not asked for certificates");
+    }
 }
 
 static int check_layers(const struct check *check)
@@ -260,9 +366,12 @@ int config_check(struct config *config, const struct config_origins *origins, co
     struct config_where where = {.file = origins->file, .line = 0};
 
     if (check_paths(&check) != 0 || check_servername(&check) != 0 || check_listen(&check) != 0 ||
-        check_tls(&check) != 0 || check_layers(&check) != 0 || check_limits(&check) != 0) {
+        check_tls(&check) != 0 || check_identity(&check) != 0 || check_layers(&check) != 0 ||
+        check_limits(&check) != 0) {
         return -1;
     }
+    check_versions(&check);
+    check_revocation(&check);
     if (config->admins.count == 0) {
         config_tell(notice, context, &where,
                     "admins: is not set, so nobody may use the master: add \"admins:\" and the "

@@ -128,7 +128,7 @@ static const char *const names[] = {
     "sync_rightnow_channel", "sync_shutdown_file", "sync_timeout", "sync_try_imap",
     "tcp_keepalive", "tcp_keepalive_cnt", "tcp_keepalive_idle", "tcp_keepalive_intvl",
     "telemetry_bysessionid", "temp_path", "timeout", "tls_client_cert", "tls_client_key",
-    "tls_crl_file", "tls_eccurve", "tls_prefer_server_ciphers", "tls_server_ca_dir",
+    "tls_eccurve", "tls_prefer_server_ciphers", "tls_server_ca_dir",
     "tls_server_ca_file", "tls_server_dhparam", "tls_session_timeout", "tls_sessions_db",
     "tls_sessions_db_path", "tlscache_db", "tlscache_db_path", "uidl_format", "umask",
     "unix_group_enable", "unixhierarchysep", "userdeny_db", "userdeny_db_path", "username_tolower",

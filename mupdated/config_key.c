@@ -45,6 +45,11 @@ static const struct config_word tls_version_words[] = {
     {"ssl2", 0, 0},   {"ssl3", 0, 0},   {NULL, 0, 0},
 };
 
+static const struct config_word identity_words[] = {
+    {"san-dns", 1, 0}, {"san-email", 1, 0}, {"san-uri", 1, 0},
+    {"cn", 1, 0},      {"subject", 1, 0},   {NULL, 0, 0},
+};
+
 static const struct config_word murder_words[] = {
     {"standard", 0, 0},
     {"replicated", 0, 0},
@@ -135,9 +140,15 @@ const struct config_key config_keys[] = {
     {KEY("tls_server_key", CONFIG_PATH, RELOAD), .cyrus = true, MEMBER(tls_server_key),
      .example = "/etc/ssl/private/mupdate.key", .none = "disabled"},
     {KEY("tls_client_ca_file", CONFIG_PATH, RELOAD), .cyrus = true, MEMBER(tls_client_ca_file),
-     .example = "/etc/ssl/certs/ca-certificates.crt"},
+     .example = "/etc/ssl/certs/murder-ca.pem"},
     {KEY("tls_client_ca_dir", CONFIG_PATH, RELOAD), .cyrus = true, MEMBER(tls_client_ca_dir),
      .example = "/etc/ssl/certs"},
+    {KEY("tls_crl_file", CONFIG_PATH, RELOAD), .cyrus = true, MEMBER(tls_crl_file),
+     .example = "/etc/ssl/certs/murder-crl.pem"},
+    {KEY("tls_client_identity", CONFIG_WORDS, RELOAD), MEMBER(tls_client_identity),
+     .words = identity_words, .example = "san-dns cn"},
+    {KEY("tls_client_map", CONFIG_TEXT, RELOAD), MEMBER(tls_client_map),
+     .example = "murder=san-dns:backend1.example.org; jane=cn:Jane Doe"},
     {KEY("tls_client_certs", CONFIG_WORD, RELOAD), .cyrus = true, MEMBER(tls_client_certs),
      .fallback = "optional", .words = client_certs_words},
     {KEY("tls_versions", CONFIG_WORDS, RELOAD), .cyrus = true, MEMBER(tls_versions),

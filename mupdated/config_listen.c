@@ -9,6 +9,8 @@
 _Static_assert(CONFIG_LISTEN_PATH_BYTES == sizeof((struct sockaddr_un *)NULL)->sun_path,
                "a path that is accepted must fit its socket address");
 
+#define TLS_PREFIX "tls:"
+
 static bool parse_port(const char *text, uint16_t *port, const char **reason)
 {
     unsigned value = 0;
@@ -57,13 +59,22 @@ static bool is_ipv4(const char *host)
 bool config_listen_parse(const char *word, uint16_t default_port, struct config_listen *listen,
                          const char **reason)
 {
-    const char *host = word;
+    const char *host;
     const char *host_end;
     const char *port;
     size_t host_len;
 
     memset(listen, 0, sizeof *listen);
+    if (strncmp(word, TLS_PREFIX, strlen(TLS_PREFIX)) == 0) {
+        listen->tls = true;
+        word += strlen(TLS_PREFIX);
+    }
+    host = word;
     if (strncmp(word, "unix:", 5) == 0) {
+        if (listen->tls) {
+            *reason = "has \"tls:\" before a Unix socket, which never leaves the host";
+            return false;
+        }
         listen->kind = CONFIG_LISTEN_UNIX;
         if (word[5] != '/') {
             *reason = "has no absolute path behind \"unix:\"";
@@ -132,14 +143,15 @@ bool config_listen_parse(const char *word, uint16_t default_port, struct config_
 
 const char *config_listen_format(const struct config_listen *listen, char *word)
 {
+    const char *tls = listen->tls ? TLS_PREFIX : "";
     const char *host = listen->host;
 
     if (listen->kind == CONFIG_LISTEN_UNIX) {
         snprintf(word, CONFIG_LISTEN_WORD_BYTES, "unix:%s", listen->path);
     } else if (strchr(host, ':') != NULL) {
-        snprintf(word, CONFIG_LISTEN_WORD_BYTES, "[%s]:%u", host, listen->port);
+        snprintf(word, CONFIG_LISTEN_WORD_BYTES, "%s[%s]:%u", tls, host, listen->port);
     } else {
-        snprintf(word, CONFIG_LISTEN_WORD_BYTES, "%s:%u", host[0] == '\0' ? "*" : host,
+        snprintf(word, CONFIG_LISTEN_WORD_BYTES, "%s%s:%u", tls, host[0] == '\0' ? "*" : host,
                  listen->port);
     }
     return word;

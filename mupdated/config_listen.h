@@ -17,11 +17,12 @@ enum config_listen_kind { CONFIG_LISTEN_TCP, CONFIG_LISTEN_UNIX };
 /* As sun_path of struct sockaddr_un, with the NUL. */
 #define CONFIG_LISTEN_PATH_BYTES 108
 
-/* Room for config_listen_format(): the brackets, the colon and the port of a host, and a NUL. */
-#define CONFIG_LISTEN_WORD_BYTES (CONFIG_LISTEN_HOST_BYTES + 8)
+/* Room for config_listen_format(): "tls:", brackets, colon and port of a host, and a NUL. */
+#define CONFIG_LISTEN_WORD_BYTES (CONFIG_LISTEN_HOST_BYTES + 12)
 
 struct config_listen {
     enum config_listen_kind kind;
+    bool tls;                            /* TCP: with TLS from the first byte */
     char host[CONFIG_LISTEN_HOST_BYTES]; /* TCP: "" is all addresses; IPv6 without brackets */
     uint16_t port;                       /* TCP: never 0 */
     char path[CONFIG_LISTEN_PATH_BYTES]; /* UNIX: absolute */
@@ -30,13 +31,13 @@ struct config_listen {
 /* What a word may look like, for messages. */
 #define CONFIG_LISTEN_ALLOWED \
     "\"*\" (all addresses), a host name, an IPv4 address or an IPv6 address in brackets, each " \
-    "with \":PORT\" or without, or \"unix:/absolute/path\""
+    "with \":PORT\" or without and with \"tls:\" before it or without, or \"unix:/absolute/path\""
 
 /*
  * Split a word: "*", "host", "192.0.2.1", "[2001:db8::1]", each with ":PORT" or
- * without (then it is default_port), or "unix:/path". Returns true with *listen
- * filled, or false with *reason a static text that completes "WORD ...". No
- * name is looked up.
+ * without (then it is default_port) and with "tls:" before it or without, or
+ * "unix:/path". Returns true with *listen filled, or false with *reason a static
+ * text that completes "WORD ...". No name is looked up.
  */
 bool config_listen_parse(const char *word, uint16_t default_port, struct config_listen *listen,
                          const char **reason);

@@ -6,6 +6,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "mupdated/certificates.h"
 #include "mupdated/log.h"
 #include "mupdated/net/commands.h"
 #include "mupdated/net/connection.h"
@@ -167,33 +168,6 @@ static int open_store(struct master *master)
     }
 }
 
-static bool open_tls(const struct config *config, struct tls_context **tls)
-{
-    struct tls_server_options options = {
-        .cert_file = config->tls_server_cert,
-        .key_file = config->tls_server_key,
-        .ca_file = config->tls_client_ca_file,
-        .ca_dir = config->tls_client_ca_dir,
-        .versions = config->tls_versions,
-        .ciphers = config->tls_ciphers,
-    };
-    struct tls_error error;
-    bool can_check = config->tls_client_ca_file || config->tls_client_ca_dir;
-
-    *tls = NULL;
-    if (!config->tls_server_cert)
-        return true;
-    if (config->tls_client_certs && strcmp(config->tls_client_certs, "require") == 0)
-        options.client_certs = TLS_CLIENT_CERTS_REQUIRE;
-    else if (can_check && config->tls_client_certs &&
-             strcmp(config->tls_client_certs, "optional") == 0)
-        options.client_certs = TLS_CLIENT_CERTS_OPTIONAL;
-    *tls = tls_context_server(&options, &error);
-    if (!*tls)
-        log_error("TLS cannot be set up: %s", error.text);
-    return *tls != NULL;
-}
-
 static int start_writer(struct master *master)
 {
     const struct config *config = master->config;
@@ -236,8 +210,9 @@ int master_start(struct master *master)
     struct sasl_failure failure;
     int code;
 
-    if (!open_tls(config, &master->tls))
+    if (!certificates_open(config, &master->tls))
         return EX_CONFIG;
+    certificates_watch(&master->certificates, master);
     master->auth = auth_new(config, master->loop, &failure);
     if (!master->auth) {
         log_error("SASL cannot be set up: %s", failure.text);
@@ -264,7 +239,7 @@ bool master_reload(struct master *master, const struct config *config)
     struct rule_policy policy;
     struct tls_context *tls;
 
-    if (!open_tls(config, &tls))
+    if (!certificates_open(config, &tls))
         return false;
     if (!auth_reload(master->auth, config, &failure)) {
         log_error("SASL cannot be set up: %s", failure.text);
@@ -300,6 +275,7 @@ static void on_poll_closed(uv_handle_t *handle)
 
     net_close(&stop->master->net);
     auth_stop(stop->master->auth);
+    certificates_unwatch(&stop->master->certificates);
     stop->stopped(stop->context);
     free(stop);
 }

@@ -27,6 +27,7 @@ struct master {
     const struct config *config;
     const char *servername;  /* of the first configuration: a reload does not change it */
     struct tls_context *tls; /* NULL: no certificate is configured */
+    uv_timer_t certificates; /* looks each day for one that expires */
     struct auth *auth;
     struct store *store;
     struct table *table;

@@ -140,11 +140,17 @@ struct mupdate_connection *mupdate_connect(const struct mupdate_connect_options 
         .timeout_ms = options->timeout_ms ? options->timeout_ms : DEFAULT_TIMEOUT_MS,
     };
     char peer[256];
+    const char *path;
     int fd;
 
     connect_error_set(error, MUPDATE_CONNECT_OK, "%s", "");
     if (!options->host || !*options->host) {
         connect_error_set(error, MUPDATE_CONNECT_USAGE, "no host is given to connect to");
+        return NULL;
+    }
+    if (options->tls == MUPDATE_TLS_FIRST && connect_host_is_unix(options->host, &path)) {
+        connect_error_set(error, MUPDATE_CONNECT_USAGE,
+                          "%s: a local socket does not begin with TLS", options->host);
         return NULL;
     }
     name_peer(options, peer, sizeof peer);
@@ -164,7 +170,7 @@ struct mupdate_connection *mupdate_connect(const struct mupdate_connect_options 
     }
     connect_link_init(&connection->link, fd, connection->client, peer);
     attempt.link = &connection->link;
-    if (!connect_await_banner(&attempt) || !connect_starttls(&attempt) ||
+    if (!connect_begin(&attempt) || !connect_starttls(&attempt) ||
         !connect_authenticate(&attempt) || !connect_compress(&attempt)) {
         connect_link_close(&connection->link);
         mupdate_client_free(connection->client);

@@ -54,6 +54,14 @@ static bool address_text(int fd, int (*name_of)(int, struct sockaddr *, socklen_
     return true;
 }
 
+/* A certificate logs in where nothing else is asked for. */
+static const char *mechanism_asked(const struct mupdate_connect_options *options)
+{
+    if (options->mechanism || options->user || !options->cert_file)
+        return options->mechanism;
+    return "EXTERNAL";
+}
+
 /* ANONYMOUS and EXTERNAL do not prove the user that was given. */
 static bool mechanism_wanted(const char *offered, const char *asked)
 {
@@ -89,13 +97,18 @@ static char *join_mechanisms(const struct mupdate_client_banner *banner, const c
 static bool nothing_to_choose(const struct connect_attempt *attempt)
 {
     const struct mupdate_client_banner *banner = mupdate_client_banner(attempt->link->client);
-    const char *asked = attempt->options->mechanism;
+    const char *asked = mechanism_asked(attempt->options);
     char *offered = join_mechanisms(banner, NULL, true);
     char reason[320];
 
     if (!offered)
         return no_memory(attempt);
-    if (asked && *offered)
+    if (asked && strcasecmp(asked, "EXTERNAL") == 0)
+        snprintf(reason, sizeof reason,
+                 "the server does not let this certificate log in: it does not offer EXTERNAL "
+                 "here, but %s; does it ask for certificates, and map them to users?",
+                 *offered ? offered : "nothing");
+    else if (asked && *offered)
         snprintf(reason, sizeof reason, "the server does not offer %s here, but %s", asked,
                  offered);
     else if (banner->starttls)
@@ -224,10 +237,11 @@ bool connect_authenticate(const struct connect_attempt *attempt)
     char remote[ADDRESS_BYTES];
     struct sasl_failure failure;
     struct sasl_client *sasl;
+    const char *asked = mechanism_asked(options);
     char *mechanisms;
     bool done;
 
-    if (!options->user && !options->mechanism)
+    if (!options->user && !asked)
         return true;
     pthread_once(&setup_once, setup);
     if (!setup_done)
@@ -244,10 +258,10 @@ bool connect_authenticate(const struct connect_attempt *attempt)
         endpoint.binding_len =
             tls_layer_binding(tls, binding, sizeof binding, &endpoint.binding_name);
         endpoint.binding = endpoint.binding_len ? binding : NULL;
+        endpoint.external_id = options->cert_file;
     }
 
-    mechanisms =
-        join_mechanisms(mupdate_client_banner(attempt->link->client), options->mechanism, false);
+    mechanisms = join_mechanisms(mupdate_client_banner(attempt->link->client), asked, false);
     if (!mechanisms)
         return no_memory(attempt);
     if (!*mechanisms) {

@@ -53,6 +53,9 @@ bool connect_await_done(const struct connect_attempt *attempt, uint64_t command,
 
 bool connect_await_banner(const struct connect_attempt *attempt);
 
+/* What a connection begins with: the banner, after a handshake where TLS comes first. */
+bool connect_begin(const struct connect_attempt *attempt);
+
 /* STARTTLS, the handshake, and the banner that follows it, as the options ask. */
 bool connect_starttls(const struct connect_attempt *attempt);
 

@@ -5,9 +5,7 @@
 static bool handshake_failed(const struct connect_attempt *attempt)
 {
     connect_error_set(attempt->error, MUPDATE_CONNECT_TLS,
-                      "TLS with %s failed: %s; is the server's certificate signed by a CA that is "
-                      "known here, and made for this name?",
-                      attempt->link->peer,
+                      "TLS with %s failed: %s", attempt->link->peer,
                       attempt->link->state == CONNECT_LINK_FAILED
                           ? layer_stack_error(&attempt->link->stack)
                           : "the server closed the connection");
@@ -41,6 +39,8 @@ static bool start_layer(const struct connect_attempt *attempt)
     const struct tls_client_options tls_options = {
         .ca_file = attempt->options->ca_file,
         .accept_any_certificate = attempt->options->accept_any_certificate,
+        .cert_file = attempt->options->cert_file,
+        .key_file = attempt->options->key_file,
     };
     struct tls_error tls_error;
     struct tls_context *context = tls_context_client(&tls_options, &tls_error);
@@ -63,6 +63,21 @@ static bool start_layer(const struct connect_attempt *attempt)
     return handshake(attempt, layer);
 }
 
+/* With TLS 1.3 the handshake is complete here before the server has judged our certificate. */
+static bool await_banner_under_tls(const struct connect_attempt *attempt)
+{
+    if (connect_await_banner(attempt))
+        return true;
+    return attempt->link->state == CONNECT_LINK_FAILED ? handshake_failed(attempt) : false;
+}
+
+bool connect_begin(const struct connect_attempt *attempt)
+{
+    if (attempt->options->tls != MUPDATE_TLS_FIRST)
+        return connect_await_banner(attempt);
+    return start_layer(attempt) && await_banner_under_tls(attempt);
+}
+
 bool connect_starttls(const struct connect_attempt *attempt)
 {
     const struct mupdate_client_banner *banner = mupdate_client_banner(attempt->link->client);
@@ -70,7 +85,7 @@ bool connect_starttls(const struct connect_attempt *attempt)
     const char *path;
     uint64_t command;
 
-    if (attempt->options->tls == MUPDATE_TLS_NEVER)
+    if (attempt->options->tls == MUPDATE_TLS_NEVER || attempt->options->tls == MUPDATE_TLS_FIRST)
         return true;
     if (attempt->options->tls == MUPDATE_TLS_TRY &&
         (!banner->starttls || connect_host_is_unix(attempt->options->host, &path)))
@@ -93,5 +108,5 @@ bool connect_starttls(const struct connect_attempt *attempt)
     }
     /* What stands behind the OK was not said under TLS: anyone may have put it there. */
     (void)mupdate_client_discard_input(attempt->link->client);
-    return start_layer(attempt) && connect_await_banner(attempt);
+    return start_layer(attempt) && await_banner_under_tls(attempt);
 }

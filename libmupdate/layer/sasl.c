@@ -208,11 +208,12 @@ bool sasl_link_copy(struct sasl_link *link, const struct sasl_endpoint *endpoint
     *to = *endpoint;
     to->binding = NULL;
     to->binding_len = 0;
-    /* All four are set, to free what there is after a failure. */
+    /* All are set, to free what there is after a failure. */
     copied = copy_string(&to->hostname, endpoint->hostname);
     copied &= copy_string(&to->local, endpoint->local);
     copied &= copy_string(&to->remote, endpoint->remote);
     copied &= copy_string(&to->binding_name, endpoint->binding_name);
+    copied &= copy_string(&to->external_id, endpoint->external_id);
     if (copied && endpoint->binding_len > 0 && endpoint->binding_name) {
         void *binding = malloc(endpoint->binding_len);
 
@@ -234,6 +235,7 @@ void sasl_link_free(struct sasl_link *link)
     free((char *)link->endpoint.local);
     free((char *)link->endpoint.remote);
     free((char *)link->endpoint.binding_name);
+    free((char *)link->endpoint.external_id);
     free((void *)link->endpoint.binding);
     memset(link, 0, sizeof *link);
 }
@@ -273,6 +275,8 @@ bool sasl_link_apply(struct sasl_link *link, sasl_conn_t *conn, const char *mech
     code = sasl_setprop(conn, SASL_SEC_PROPS, &security);
     if (code == SASL_OK)
         code = sasl_setprop(conn, SASL_SSF_EXTERNAL, &external);
+    if (code == SASL_OK && endpoint->external_id)
+        code = sasl_setprop(conn, SASL_AUTH_EXTERNAL, endpoint->external_id);
     /* Not with sasl_server_new(), which loses memory when they are wrong. */
     if (code == SASL_OK && endpoint->local)
         code = sasl_setprop(conn, SASL_IPLOCALPORT, endpoint->local);

@@ -76,6 +76,12 @@ struct sasl_endpoint {
     const void *binding;         /* channel binding of TLS, offered and not insisted on */
     size_t binding_len;          /* 0: none */
     const char *binding_name;
+    /*
+     * Who the peer is by what stands below, as a certificate that was verified;
+     * NULL: not known, and EXTERNAL is then neither offered nor taken. On the
+     * client's side any text: that there is something to prove it by.
+     */
+    const char *external_id;
 };
 
 enum sasl_progress {

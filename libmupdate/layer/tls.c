@@ -27,6 +27,7 @@ struct tls_layer {
     struct tls_ends ends;
     enum tls_state state;
     struct buffer early; /* what was sent before the handshake was complete */
+    char *refused;       /* the subject of the peer's certificate that was refused, or NULL */
     char error[256];
 };
 
@@ -95,15 +96,48 @@ static void tls_enter(struct tls_layer *self, struct buffer *in, struct buffer *
     ERR_clear_error();
 }
 
+/* What the peer's alert means, in words for an operator; NULL: OpenSSL's own are as good. */
+static const char *alert_text(int alert)
+{
+    switch (alert) {
+    case SSL3_AD_HANDSHAKE_FAILURE:
+        return "the peer finds no common ground, or misses a certificate";
+    case SSL3_AD_BAD_CERTIFICATE:
+        return "the peer refuses this side's certificate: it is damaged or not valid yet";
+    case SSL3_AD_UNSUPPORTED_CERTIFICATE:
+        return "the peer refuses this side's certificate: it is made for another purpose";
+    case SSL3_AD_CERTIFICATE_REVOKED:
+        return "the peer refuses this side's certificate: it was revoked";
+    case SSL3_AD_CERTIFICATE_EXPIRED:
+        return "the peer refuses this side's certificate: it has expired, or what the peer knows "
+               "of revoked ones has";
+    case SSL3_AD_CERTIFICATE_UNKNOWN:
+        return "the peer refuses this side's certificate";
+    case TLS1_AD_UNKNOWN_CA:
+        return "the peer refuses this side's certificate: it does not know the CA, or nothing of "
+               "what that revoked";
+    case TLS1_AD_PROTOCOL_VERSION:
+        return "the peer speaks none of this side's versions of TLS";
+    case TLS13_AD_CERTIFICATE_REQUIRED:
+        return "the peer wants a certificate, and this side has shown none";
+    default:
+        return NULL;
+    }
+}
+
 static enum layer_result tls_failed(struct tls_layer *self, const char *doing)
 {
     long verified = SSL_get_verify_result(self->ssl);
+    int code = ERR_GET_REASON(ERR_peek_error());
+    const char *alert = alert_text(code - SSL_AD_REASON_OFFSET);
     char reason[160];
 
-    if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_CERTIFICATE_VERIFY_FAILED &&
-        verified != X509_V_OK) {
+    if (code == SSL_R_CERTIFICATE_VERIFY_FAILED && verified != X509_V_OK) {
         snprintf(reason, sizeof reason, "the peer's certificate is refused: %s",
                  X509_verify_cert_error_string(verified));
+        ERR_clear_error();
+    } else if (alert) {
+        snprintf(reason, sizeof reason, "%s", alert);
         ERR_clear_error();
     } else {
         tls_take_error(reason, sizeof reason);
@@ -243,6 +277,7 @@ static void tls_free(struct layer *layer)
     SSL_free(self->ssl);
     buffer_free(&self->early);
     tls_context_unref(self->context);
+    free(self->refused);
     free(self);
     ERR_clear_error();
 }
@@ -277,7 +312,36 @@ static struct tls_layer *tls_new(struct tls_context *context)
     BIO_set_data(bio, &self->ends);
     BIO_set_init(bio, 1);
     SSL_set_bio(self->ssl, bio, bio);
+    SSL_set_app_data(self->ssl, self);
     return self;
+}
+
+int tls_verified(int good, X509_STORE_CTX *store)
+{
+    const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct tls_layer *self = SSL_get_app_data(ssl);
+    const X509 *shown = X509_STORE_CTX_get0_cert(store);
+    char subject[TLS_NAME_BYTES];
+
+    if (!good && shown && !self->refused &&
+        tls_format_name(X509_get_subject_name(shown), subject, sizeof subject))
+        self->refused = strdup(subject);
+    return good;
+}
+
+SSL *tls_layer_ssl(const struct layer *layer)
+{
+    return tls_layer(layer)->ssl;
+}
+
+bool tls_layer_refused_subject(const struct layer *layer, char *text)
+{
+    const char *refused = tls_layer(layer)->refused;
+
+    text[0] = '\0';
+    if (refused)
+        snprintf(text, TLS_NAME_BYTES, "%s", refused);
+    return refused != NULL;
 }
 
 struct layer *tls_layer_server(struct tls_context *context)

@@ -141,6 +141,13 @@ enum mupdate_server_state mupdate_server_state(const struct mupdate_server *serv
     return server->state;
 }
 
+bool mupdate_server_start_tls(struct mupdate_server *server)
+{
+    if (server->tls != SERVER_TLS_UNKNOWN || server->state != MUPDATE_SERVER_STATE_UNAUTHENTICATED)
+        return false;
+    return server_move(server, MUPDATE_SERVER_STATE_TLS);
+}
+
 size_t mupdate_server_unanswered(const struct mupdate_server *server)
 {
     return server->unanswered;

@@ -386,21 +386,23 @@ static uint64_t origin_of(const struct auth *auth, const struct sasl_endpoint *e
 /* The endpoint outlives the connection's: a step may run on after a close. */
 static bool copy_endpoint(struct auth_exchange *exchange, const struct sasl_endpoint *endpoint)
 {
-    const char *texts[4] = {endpoint->hostname, endpoint->local, endpoint->remote,
-                            endpoint->binding_name};
-    const char **copies[4] = {&exchange->endpoint.hostname, &exchange->endpoint.local,
-                              &exchange->endpoint.remote, &exchange->endpoint.binding_name};
+    const char *texts[] = {endpoint->hostname, endpoint->local, endpoint->remote,
+                           endpoint->binding_name, endpoint->external_id};
+    const char **copies[] = {&exchange->endpoint.hostname, &exchange->endpoint.local,
+                             &exchange->endpoint.remote, &exchange->endpoint.binding_name,
+                             &exchange->endpoint.external_id};
+    const size_t count = sizeof texts / sizeof texts[0];
     size_t size = endpoint->binding_len;
     char *to;
 
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < count; i++)
         size += texts[i] ? strlen(texts[i]) + 1 : 0;
     exchange->endpoint = *endpoint;
     exchange->texts = malloc(size ? size : 1);
     if (!exchange->texts)
         return false;
     to = exchange->texts;
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (!texts[i])
             continue;
         *copies[i] = strcpy(to, texts[i]);

@@ -6,6 +6,7 @@
 
 #include "layer/deflate.h"
 #include "mupdated/log.h"
+#include "mupdated/net/secure.h"
 #include "mupdated/net/traffic.h"
 
 /* One text for a wrong user, a wrong password and a broken exchange. */
@@ -47,7 +48,7 @@ static void refuse_login(struct connection *connection, const char *text)
 
 static void grant_login(struct connection *connection, const struct auth_answer *answer)
 {
-    struct layer *tls = layer_stack_get(&connection->layers, LAYER_TLS);
+    char secured[SECURE_TEXT_BYTES];
 
     connection->user = strdup(answer->user);
     if (!connection->user || !mupdate_server_authenticated(connection->session, "Authenticated")) {
@@ -56,10 +57,10 @@ static void grant_login(struct connection *connection, const struct auth_answer 
         connection_close(connection, "out of memory");
         return;
     }
-    log_notice("login: %s user=%s mechanism=%s%s%s", connection->peer,
+    log_notice("login: %s user=%s mechanism=%s%s", connection->peer,
                LOG_VALUE(answer->user, strlen(answer->user)),
-               auth_exchange_mechanism(connection->auth), tls ? " tls=" : "",
-               tls ? tls_layer_version(tls) : "");
+               auth_exchange_mechanism(connection->auth),
+               secure_describe(connection, secured, sizeof secured));
     authentication_ends(connection);
     if (answer->layer) {
         if (!traffic_turn(connection) ||
@@ -126,22 +127,12 @@ static bool authenticate(struct connection *connection, const struct mupdate_ser
 
 static bool starttls(struct connection *connection)
 {
-    struct master *master = connection->master;
-    struct layer *layer;
-
-    if (!master->tls)
+    if (!connection->master->tls)
         return mupdate_server_no(connection->session, "TLS is not configured here");
     if (layer_stack_get(&connection->layers, LAYER_DEFLATE))
         return mupdate_server_no(connection->session, "STARTTLS must come before COMPRESS");
-    layer = tls_layer_server(master->tls);
-    if (!layer)
-        return mupdate_server_no(connection->session, "out of memory");
-    if (!mupdate_server_ok(connection->session, "Begin TLS negotiation now") ||
-        !traffic_turn(connection) || !layer_stack_push(&connection->layers, layer)) {
-        layer->ops->free(layer);
-        return false;
-    }
-    return true;
+    return mupdate_server_ok(connection->session, "Begin TLS negotiation now") &&
+           traffic_turn(connection) && secure_start(connection);
 }
 
 static bool compress(struct connection *connection)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mupdated/log.h"
+#include "mupdated/net/secure.h"
 
 /* States only ever go on; any may be left out. */
 bool connection_move(struct connection *connection, enum connection_state state)
@@ -120,6 +121,7 @@ void connection_release(struct connection *connection)
     buffer_free(&connection->raw);
     buffer_free(&connection->writing);
     free(connection->user);
+    free(connection->external);
     free(connection->delayed_no);
     free(connection);
     net_take_held(net);
@@ -192,6 +194,7 @@ void connection_endpoint(struct connection *connection, struct sasl_endpoint *en
         endpoint->binding_len =
             tls_layer_binding(tls, binding, sizeof binding, &endpoint->binding_name);
         endpoint->binding = binding;
+        endpoint->external_id = connection->external;
     }
 }
 
@@ -226,7 +229,7 @@ static void limits_of(const struct config *config, struct mupdate_server_limits 
     limits->output_bytes = config->output_bytes;
 }
 
-bool connection_accept(struct master *master, uv_stream_t *listening, const char *local)
+bool connection_accept(struct master *master, uv_stream_t *listening, const char *local, bool tls)
 {
     bool is_unix = listening->type == UV_NAMED_PIPE;
     struct net *net = &master->net;
@@ -280,6 +283,10 @@ bool connection_accept(struct master *master, uv_stream_t *listening, const char
         connection_close(connection, "out of memory");
         return true;
     }
+    if (tls && !mupdate_server_start_tls(connection->session)) {
+        connection_close(connection, "TLS cannot start");
+        return true;
+    }
     if (net->count > master->config->connections_max) {
         log_warning("too many connections: %s limit=%zu", connection->peer,
                     master->config->connections_max);
@@ -287,7 +294,12 @@ bool connection_accept(struct master *master, uv_stream_t *listening, const char
         connection_drain(connection, "too many connections");
         return true;
     }
-    connection_banner(connection);
+    if (!tls) {
+        connection_banner(connection);
+    } else if (!secure_start(connection)) {
+        connection_close(connection, "TLS cannot start");
+        return true;
+    }
     connection_run(connection);
     return true;
 }

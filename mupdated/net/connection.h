@@ -66,6 +66,7 @@ struct connection {
     bool peer_ended;       /* the client will send no more */
     struct mupdate_server *session;
 
+    char *external;        /* who a certificate says the client is, for EXTERNAL; or NULL */
     struct auth_exchange *auth;
     char *user;            /* NULL before authentication */
     struct subscription *subscription;
@@ -87,9 +88,9 @@ struct connection {
  * Take a connection that waits at a listening socket. False when that cannot be
  * done now: it waits, and with it all behind it, until this is called again. local is
  * the address that all its connections have, in SASL's form; "" when each has
- * its own.
+ * its own. tls: TLS is the first thing, and the banner follows it.
  */
-bool connection_accept(struct master *master, uv_stream_t *listening, const char *local);
+bool connection_accept(struct master *master, uv_stream_t *listening, const char *local, bool tls);
 
 /* An address as SASL has it, "address;port", in text; "" when it is none of IP. */
 void connection_format_address(const struct sockaddr_storage *address, char *text, size_t size);

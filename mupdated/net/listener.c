@@ -30,6 +30,7 @@ struct listener {
     } socket;
     struct listener *next;
     struct master *master;
+    bool tls;   /* its connections begin with TLS */
     bool held;  /* a connection waits to be accepted */
     char *path; /* of a UNIX socket, NULL for TCP */
     bool optional; /* IPv6 of "all addresses", which a host may not have */
@@ -44,7 +45,8 @@ static void on_connection(uv_stream_t *stream, int status)
     if (status < 0)
         log_error("cannot take a connection: %s", uv_strerror(status));
     else
-        listener->held = !connection_accept(listener->master, stream, listener->local);
+        listener->held =
+            !connection_accept(listener->master, stream, listener->local, listener->tls);
 }
 
 void net_take_held(struct net *net)
@@ -169,6 +171,7 @@ static const char *add(struct master *master, const struct config_listen *at,
     if (!listener)
         return "out of memory";
     listener->master = master;
+    listener->tls = at->tls;
     if (address) {
         listener->optional = !at->host[0] && address->sa_family == AF_INET6;
     } else {

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "mupdated/net/secure.h"
+
 /* What one read takes, and what the layers may put up at once. */
 #define READ_BYTES 65536
 
@@ -215,6 +217,7 @@ bool traffic_receive(struct connection *connection, const void *data, size_t len
     case LAYER_FAILED:
         /* An alert that the layer wants to send may still go out. */
         send_last_words(connection);
+        secure_failed(connection);
         connection_close(connection, layer_stack_error(&connection->layers));
         return false;
     }
@@ -224,8 +227,10 @@ bool traffic_receive(struct connection *connection, const void *data, size_t len
     }
     tls = layer_stack_get(&connection->layers, LAYER_TLS);
     if (tls && tls_layer_established(tls) &&
-        mupdate_server_state(connection->session) == MUPDATE_SERVER_STATE_TLS)
+        mupdate_server_state(connection->session) == MUPDATE_SERVER_STATE_TLS) {
+        secure_established(connection);
         connection_banner(connection);
+    }
     return true;
 }
 

@@ -51,7 +51,7 @@ lmtp_downcase_rcpt: yes
 '''
 
 MURDER_MEMBER = '''
-mupdate_server: mupdate.murder.test:3905
+mupdate_server: {master}
 mupdate_authname: murder
 mupdate_username: murder
 mupdate_password: MurderPw
@@ -111,7 +111,7 @@ class CyrusNode:
     """One configdirectory, run by one Cyrus master process."""
 
     def __init__(self, base, name, ip, options, services, start=(), admins='cyrus',
-                 mechanisms='PLAIN'):
+                 mechanisms='PLAIN', master='%s:%d' % (MASTER_HOST, MASTER_PORT)):
         self.name = name
         self.ip = ip
         self.fqdn = name + '.murder.test'
@@ -125,11 +125,13 @@ class CyrusNode:
             os.mkdir(path, 0o755)
             own(path)
         names = {'name': name, 'fqdn': self.fqdn, 'dir': self.dir, 'admins': admins,
-                 'mechanisms': mechanisms, 'sasldb': os.path.join(base, 'sasldb2'),
+                 'mechanisms': mechanisms, 'master': master,
+                 'sasldb': os.path.join(base, 'sasldb2'),
                  'user': account.pw_name, 'group': grp.getgrgid(account.pw_gid).gr_name}
         self.imapd_conf = os.path.join(self.dir, 'imapd.conf')
-        with open(self.imapd_conf, 'w') as file:
-            file.write((COMMON + options).format(**names))
+        self.settings = dict(line.split(': ', 1) for line in
+                             (COMMON + options).format(**names).splitlines() if line)
+        self.configure()
         self.cyrus_conf = os.path.join(self.dir, 'cyrus.conf')
         with open(self.cyrus_conf, 'w') as file:
             file.write('START {\n')
@@ -140,6 +142,13 @@ class CyrusNode:
                 file.write('  %s cmd="%s" listen="%s:%d" %s\n' % (
                     service, self.command_line(command), ip, port, rest))
             file.write('}\nEVENTS {\n}\n')
+
+    def configure(self, **changes):
+        """Write imapd.conf with these changes, None without; they last until it is written anew."""
+        with open(self.imapd_conf, 'w') as file:
+            for key, value in {**self.settings, **changes}.items():
+                if value is not None:
+                    file.write('%s: %s\n' % (key, value))
 
     def command_line(self, command):
         program, _, arguments = command.partition(' ')
@@ -188,19 +197,19 @@ class CyrusNode:
 
 
 class Backend(CyrusNode):
-    def __init__(self, base, name, ip, options=''):
+    def __init__(self, base, name, ip, options='', **changes):
         super().__init__(base, name, ip, MURDER_MEMBER + BACKEND + options, {
             'imap': ('imapd', 143, 'prefork=1'),
             'pop3': ('pop3d', 110, 'prefork=0'),
             'lmtp': ('lmtpd', 24, 'prefork=0'),
-        }, ('ctl_mboxlist -m',), admins='cyrus murder')
+        }, ('ctl_mboxlist -m',), admins='cyrus murder', **changes)
 
 
 class Frontend(CyrusNode):
-    def __init__(self, base, name, ip, options=''):
+    def __init__(self, base, name, ip, options='', **changes):
         super().__init__(base, name, ip, MURDER_MEMBER + FRONTEND + options, {
             'mupdate': ('mupdate', MASTER_PORT, 'prefork=1'),
             'imap': ('imapd', 143, 'prefork=1'),
             'pop3': ('pop3d', 110, 'prefork=0'),
             'lmtp': ('lmtpd -a', 24, 'prefork=0'),
-        })
+        }, **changes)

@@ -12,6 +12,8 @@ class Syslogd:
     def __init__(self, path):
         self.path = path
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        if os.path.exists('/dev/log'):
+            os.unlink('/dev/log')
         self.sock.bind('/dev/log')
         os.chmod('/dev/log', 0o666)
         self.file = open(path, 'w', encoding='utf-8', errors='replace')

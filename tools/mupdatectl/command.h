@@ -21,6 +21,7 @@ struct ctl {
     struct mupdate_connect_options connect;
     char *host;    /* what connect.host and connect.port point into */
     char *account; /* the caller's login name, the default user */
+    bool tls_first; /* "/tls" stands behind the host */
     const char *password_file;
     char *password; /* once known; wiped at the end */
     bool json;
@@ -75,10 +76,14 @@ void ctl_options_free(struct ctl *ctl);
 int ctl_seconds(const char *text);
 
 /*
- * Split "host", "host:port", "[::1]", "[::1]:port", "::1" or "unix:/path" in
- * place. *port is NULL when there is none. False when it is none of these.
+ * Split "host", "host:port", "[::1]", "[::1]:port", "::1", each with "/tls" behind
+ * it (*tls) or without, or "unix:/path" in place. *port is NULL when there is
+ * none. False when it is none of these.
  */
-bool ctl_split_host(char *text, const char **host, const char **port);
+bool ctl_split_host(char *text, const char **host, const char **port, bool *tls);
+
+/* What must be known of all options together, before the connection is made. Exit status. */
+int ctl_options_complete(struct ctl *ctl);
 
 /* "mupdatectl: TEXT" on standard error. Returns status. */
 __attribute__((format(printf, 2, 3))) int ctl_complain(int status, const char *format, ...);

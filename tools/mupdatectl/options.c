@@ -17,6 +17,8 @@ enum {
     OPTION_TLS,
     OPTION_CA,
     OPTION_ACCEPT_ANY_CERTIFICATE,
+    OPTION_CERT,
+    OPTION_KEY,
     OPTION_COMPRESS,
     OPTION_TIMEOUT,
     OPTION_JSON,
@@ -35,6 +37,8 @@ static const struct option shared_options[] = {
     {"tls", required_argument, NULL, OPTION_TLS},
     {"ca", required_argument, NULL, OPTION_CA},
     {"accept-any-certificate", no_argument, NULL, OPTION_ACCEPT_ANY_CERTIFICATE},
+    {"cert", required_argument, NULL, OPTION_CERT},
+    {"key", required_argument, NULL, OPTION_KEY},
     {"compress", no_argument, NULL, OPTION_COMPRESS},
     {"timeout", required_argument, NULL, OPTION_TIMEOUT},
     {"json", no_argument, NULL, OPTION_JSON},
@@ -68,15 +72,24 @@ int ctl_seconds(const char *text)
     return (int)(seconds * 1000);
 }
 
-bool ctl_split_host(char *text, const char **host, const char **port)
+bool ctl_split_host(char *text, const char **host, const char **port, bool *tls)
 {
     char *colon = strchr(text, ':');
+    char *slash;
     char *end;
 
     *host = text;
     *port = NULL;
+    *tls = false;
     if (strncmp(text, "unix:", 5) == 0)
         return text[5] == '/';
+    slash = strchr(text, '/');
+    if (slash) {
+        if (strcmp(slash, "/tls") != 0)
+            return false;
+        *slash = '\0';
+        *tls = true;
+    }
     if (*text == '[') {
         end = strchr(text, ']');
         if (!end || end == text + 1 || (end[1] && end[1] != ':'))
@@ -102,10 +115,12 @@ static bool take_host(struct ctl *ctl, const char *value)
     }
     free(ctl->host);
     ctl->host = copy;
-    if (ctl_split_host(copy, &ctl->connect.host, &ctl->connect.port))
+    if (ctl_split_host(copy, &ctl->connect.host, &ctl->connect.port, &ctl->tls_first))
         return true;
     ctl->status = ctl_complain(
-        EX_USAGE, "--host %s: give HOST, HOST:PORT, [ADDRESS]:PORT or unix:/path", value);
+        EX_USAGE,
+        "--host %s: give HOST, HOST:PORT, [ADDRESS]:PORT, one of them with /tls, or unix:/path",
+        value);
     return false;
 }
 
@@ -122,6 +137,27 @@ static bool take_tls(struct ctl *ctl, const char *value)
         return false;
     }
     return true;
+}
+
+static bool logs_in_by_certificate(const struct mupdate_connect_options *connect)
+{
+    return connect->cert_file &&
+           (!connect->mechanism || strcasecmp(connect->mechanism, "EXTERNAL") == 0);
+}
+
+int ctl_options_complete(struct ctl *ctl)
+{
+    if (ctl->tls_first) {
+        if (ctl->connect.tls == MUPDATE_TLS_NEVER)
+            return ctl_complain(EX_USAGE, "--tls never does not go with /tls behind the host");
+        ctl->connect.tls = MUPDATE_TLS_FIRST;
+    }
+    if (ctl->connect.key_file && !ctl->connect.cert_file)
+        return ctl_complain(EX_USAGE, "--key goes with --cert only");
+    /* A certificate says by itself whose it is; a password does not. */
+    if (!ctl->connect.user && !logs_in_by_certificate(&ctl->connect))
+        ctl->connect.user = ctl->account;
+    return 0;
 }
 
 static bool take_timeout(struct ctl *ctl, const char *value)
@@ -158,6 +194,12 @@ static bool take_shared(struct ctl *ctl, int option, const char *value)
         return true;
     case OPTION_ACCEPT_ANY_CERTIFICATE:
         ctl->connect.accept_any_certificate = true;
+        return true;
+    case OPTION_CERT:
+        ctl->connect.cert_file = value;
+        return true;
+    case OPTION_KEY:
+        ctl->connect.key_file = value;
         return true;
     case OPTION_COMPRESS:
         ctl->connect.compress = true;
@@ -247,7 +289,6 @@ int ctl_options_init(struct ctl *ctl)
     if (!account)
         return 0;
     ctl->account = strdup(account->pw_name);
-    ctl->connect.user = ctl->account;
     return ctl->account ? 0 : ctl_complain(EX_OSERR, "out of memory");
 }
 

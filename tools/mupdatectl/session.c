@@ -52,10 +52,12 @@ int ctl_connect(struct ctl *ctl)
 {
     struct mupdate_connect_error error;
     struct ctl_password password = {.ctl = ctl};
+    int status = ctl_options_complete(ctl);
 
+    if (status)
+        return status;
     if (ctl->password_file && !ctl->password) {
-        int status = ctl_password_read(ctl->password_file, &ctl->password);
-
+        status = ctl_password_read(ctl->password_file, &ctl->password);
         if (status)
             return status;
     }
@@ -70,7 +72,9 @@ int ctl_connect(struct ctl *ctl)
         return password.status;
     return ctl_complain(
         ctl_exit_status(error.kind), "%s%s", error.text,
-        error.kind == MUPDATE_CONNECT_TLS ? " (see --ca, --accept-any-certificate and --tls)" : "");
+        error.kind == MUPDATE_CONNECT_TLS
+            ? " (see --ca, --cert, --accept-any-certificate and --tls)"
+            : "");
 }
 
 void ctl_disconnect(struct ctl *ctl)

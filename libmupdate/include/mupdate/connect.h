@@ -34,12 +34,20 @@ struct mupdate_connect_options {
     /*
      * TRY goes on in the clear, and a mechanism may then show the password, where
      * no STARTTLS is offered, or somebody in between takes the offer away.
+     * FIRST is for a port where TLS is the first thing, without STARTTLS.
      */
-    enum { MUPDATE_TLS_TRY, MUPDATE_TLS_REQUIRE, MUPDATE_TLS_NEVER } tls;
+    enum { MUPDATE_TLS_TRY, MUPDATE_TLS_REQUIRE, MUPDATE_TLS_NEVER, MUPDATE_TLS_FIRST } tls;
     const char *ca_file;       /* NULL: the system's */
     bool accept_any_certificate;
     bool compress;
     int timeout_ms;            /* for connecting, authenticating, each reply; 0: 30,000 */
+    /*
+     * A certificate to show where TLS asks for one, PEM with its chain, and its
+     * key; NULL: none, and the key is in cert_file. With one and without user
+     * and mechanism it also logs in (EXTERNAL): the server says as whom.
+     */
+    const char *cert_file;
+    const char *key_file;
 };
 
 /* Why something failed, in a sentence for an operator. */
@@ -49,7 +57,7 @@ struct mupdate_connect_error {
         MUPDATE_CONNECT_USAGE,       /* an option makes no sense */
         MUPDATE_CONNECT_NO_HOST,     /* the name does not resolve */
         MUPDATE_CONNECT_UNREACHABLE, /* nobody answers */
-        MUPDATE_CONNECT_TLS,         /* TLS was wanted and failed */
+        MUPDATE_CONNECT_TLS,         /* TLS was wanted and failed, at either end */
         MUPDATE_CONNECT_DENIED,      /* the server does not know this user or password */
         MUPDATE_CONNECT_PROTOCOL,    /* the server sent what RFC 3656 does not allow */
         MUPDATE_CONNECT_LOST,        /* the connection broke: a change may or may not be stored */
@@ -59,7 +67,7 @@ struct mupdate_connect_error {
     char text[512];
 };
 
-/* Connect, start TLS as asked, authenticate when user or mechanism is given. */
+/* Connect, start TLS as asked, authenticate when user, mechanism or cert_file is given. */
 struct mupdate_connection *mupdate_connect(const struct mupdate_connect_options *options,
                                            struct mupdate_connect_error *error);
 

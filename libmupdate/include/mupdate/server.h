@@ -122,7 +122,7 @@ enum mupdate_server_next {
 enum mupdate_server_state {
     MUPDATE_SERVER_STATE_UNAUTHENTICATED,
     MUPDATE_SERVER_STATE_AUTHENTICATING,
-    MUPDATE_SERVER_STATE_TLS,           /* STARTTLS accepted, banner not yet re-issued */
+    MUPDATE_SERVER_STATE_TLS,           /* TLS is being started, banner not yet (re-)issued */
     MUPDATE_SERVER_STATE_AUTHENTICATED,
     MUPDATE_SERVER_STATE_DUMPING,       /* UPDATE taken, its OK not yet given */
     MUPDATE_SERVER_STATE_STREAMING,
@@ -134,6 +134,13 @@ struct mupdate_server *mupdate_server_new(const struct mupdate_server_limits *li
 void mupdate_server_free(struct mupdate_server *server);
 
 enum mupdate_server_state mupdate_server_state(const struct mupdate_server *server);
+
+/*
+ * The connection begins with TLS, without STARTTLS: to be told before anything
+ * else. The session then stands as behind a STARTTLS that was answered with
+ * _ok: start TLS, then give the banner. False, and nothing happens, at any other time.
+ */
+bool mupdate_server_start_tls(struct mupdate_server *server);
 
 /*
  * Put the banner into the output: as the first thing of a connection and as

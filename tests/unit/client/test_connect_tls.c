@@ -54,20 +54,13 @@ static struct mupdate_connect_options trusting(const char *ca)
     return (struct mupdate_connect_options){.ca_file = ca, .tls = MUPDATE_TLS_REQUIRE};
 }
 
-/* The server side of TLS on the script's connection; what the word says follows the OK in clear. */
-static void serve_tls(struct script *script)
+/* The server side of TLS on the script's connection, then the banner. */
+static void handshake_and_greet(struct script *script)
 {
     struct tls_context *context = server_context();
     struct layer *layer = tls_layer_server(context);
-    char answer[256];
 
     tls_context_unref(context);
-    script_say(script, TLS_BANNER);
-    script_expect(script, "STARTTLS");
-    /* In one write, so that the client gets both at once. */
-    snprintf(answer, sizeof answer, "%s OK \"Begin\"\r\n%s", script->tag,
-             script->word ? script->word : "");
-    script_say(script, answer);
     if (!layer || !layer_stack_push(&script->stack, layer)) {
         script->wrong = "the server cannot start TLS";
         return;
@@ -83,6 +76,43 @@ static void serve_tls(struct script *script)
     }
     script_say(script, SECRET_BANNER);
     script_expect_end(script);
+}
+
+/* With STARTTLS; what the word says follows its OK in clear. */
+static void serve_tls(struct script *script)
+{
+    char answer[256];
+
+    script_say(script, TLS_BANNER);
+    script_expect(script, "STARTTLS");
+    /* In one write, so that the client gets both at once. */
+    snprintf(answer, sizeof answer, "%s OK \"Begin\"\r\n%s", script->tag,
+             script->word ? script->word : "");
+    script_say(script, answer);
+    handshake_and_greet(script);
+}
+
+static void a_port_that_begins_with_tls_is_greeted_by_its_handshake(void **state)
+{
+    struct mupdate_connect_options options = trusting(temp_path("ca.pem"));
+
+    (void)state;
+    options.tls = MUPDATE_TLS_FIRST;
+    connect_with(handshake_and_greet, NULL, options, MUPDATE_CONNECT_OK, "under.tls.test");
+    options.ca_file = temp_path("otherca.pem");
+    connect_with(handshake_and_greet, NULL, options, MUPDATE_CONNECT_TLS,
+                 "the peer's certificate is refused");
+}
+
+static void a_local_socket_does_not_begin_with_tls(void **state)
+{
+    const struct mupdate_connect_options options = {.host = "unix:/nonexistent/socket",
+                                                    .tls = MUPDATE_TLS_FIRST};
+    struct mupdate_connect_error error;
+
+    (void)state;
+    assert_null(mupdate_connect(&options, &error));
+    assert_int_equal(error.kind, MUPDATE_CONNECT_USAGE);
 }
 
 static void the_banner_under_tls_replaces_the_first(void **state)
@@ -138,6 +168,15 @@ static void greet_in_clear(struct script *script)
 {
     script_say(script, BANNER);
     script_expect_end(script);
+}
+
+static void a_greeting_in_the_clear_is_no_handshake(void **state)
+{
+    struct mupdate_connect_options options = trusting(NULL);
+
+    (void)state;
+    options.tls = MUPDATE_TLS_FIRST;
+    connect_with(greet_in_clear, NULL, options, MUPDATE_CONNECT_TLS, "TLS with 127.0.0.1");
 }
 
 static void tls_that_is_required_and_not_offered_is_an_error(void **state)
@@ -237,6 +276,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_banner_under_tls_replaces_the_first),
+        cmocka_unit_test(a_port_that_begins_with_tls_is_greeted_by_its_handshake),
+        cmocka_unit_test(a_local_socket_does_not_begin_with_tls),
+        cmocka_unit_test(a_greeting_in_the_clear_is_no_handshake),
         cmocka_unit_test(tls_is_used_without_being_asked_for_when_it_is_offered),
         cmocka_unit_test(a_certificate_of_an_unknown_authority_is_refused),
         cmocka_unit_test(a_certificate_for_another_name_is_refused),

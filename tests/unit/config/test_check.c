@@ -25,8 +25,31 @@ static void tls_that_is_required_needs_starttls(void **state)
 
     refuse_text("tls_server_cert: /c\ntls_required: yes\nallowstarttls: no\n",
                 "t.conf:3: tls_required: yes and allowstarttls: no together let nobody log in: "
-                "change one of the two");
+                "change one of the two, or add \"tls:*:3906\" to listen");
     config_free(accept_text("tls_server_cert: /c\nallowstarttls: no\n"));
+    config_free(accept_text("tls_server_cert: /c\ntls_required: yes\nallowstarttls: no\n"
+                            "listen: tls:*:3906\n"));
+}
+
+static void a_listener_with_tls_needs_a_certificate(void **state)
+{
+    (void)state;
+
+    refuse_text("admins: a\nlisten: * tls:*:3906\n",
+                "t.conf:2: listen: \"tls:\" needs tls_server_cert: add \"tls_server_cert: "
+                "/etc/ssl/certs/mupdate.pem\", or remove \"tls:\"");
+    config_free(accept_text("listen: * tls:*:3906\ntls_server_cert: /c\n"));
+}
+
+static void one_address_is_not_listened_on_with_tls_and_without(void **state)
+{
+    (void)state;
+
+    refuse_with("tls_server_cert: /c\nlisten: * tls:*\n",
+                "t.conf:2: listen: '*:3905' is given twice: remove one of the two, or give one of "
+                "them another port");
+    refuse_with("tls_server_cert: /c\nlisten: tls:*:1 tls:*:1\n",
+                "listen: '*:1' is given twice: remove one of the two");
 }
 
 static void client_certificates_that_are_required_need_an_authority(void **state)
@@ -163,6 +186,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tls_that_is_required_needs_a_certificate),
         cmocka_unit_test(tls_that_is_required_needs_starttls),
+        cmocka_unit_test(a_listener_with_tls_needs_a_certificate),
+        cmocka_unit_test(one_address_is_not_listened_on_with_tls_and_without),
         cmocka_unit_test(client_certificates_that_are_required_need_an_authority),
         cmocka_unit_test(a_pair_of_certificates_is_refused),
         cmocka_unit_test(a_key_without_a_certificate_is_noticed),

@@ -28,6 +28,11 @@ static void each_form_of_an_address_is_split(void **state)
         {"[::1]", "::1", 3905, "[::1]:3905"},
         {"[::]:3906", "::", 3906, "[::]:3906"},
         {"[fe80::1%eth0]:3906", "fe80::1%eth0", 3906, "[fe80::1%eth0]:3906"},
+        {"tls:*:3906", "", 3906, "tls:*:3906"},
+        {"tls:*", "", 3905, "tls:*:3905"},
+        {"tls:[::1]:3906", "::1", 3906, "tls:[::1]:3906"},
+        {"tls:mupdate.example.org:3906", "mupdate.example.org", 3906,
+         "tls:mupdate.example.org:3906"},
     };
     (void)state;
 
@@ -39,6 +44,7 @@ static void each_form_of_an_address_is_split(void **state)
             fail_msg("%s %s", cases[i].word, reason);
         }
         assert_int_equal(listen.kind, CONFIG_LISTEN_TCP);
+        assert_int_equal(listen.tls, strncmp(cases[i].word, "tls:", 4) == 0);
         assert_string_equal(listen.host, cases[i].host);
         assert_int_equal(listen.port, cases[i].port);
         assert_string_equal(config_listen_format(&listen, word), cases[i].full);
@@ -78,6 +84,9 @@ static void a_bad_word_is_refused_with_its_reason(void **state)
         {"*:39 05", "no port number"},
         {"host:-1", "no port number"},
         {":3905", "has no host"},
+        {"tls:", "has no host"},
+        {"tls:unix:/path", "before a Unix socket"},
+        {"tls:tls:*:1", "more than one ':'"},
         {"", "has no host"},
         {"::1", "in brackets"},
         {"[::1", "not of the form"},
@@ -154,7 +163,7 @@ static void a_bad_word_among_good_ones_is_named(void **state)
     refuse_text("\nlisten: * ::1 host\n",
                 "t.conf:2: listen: '::1' has more than one ':': write an IPv6 address in brackets, "
                 "as [::1]:3905: give \"*\" (all addresses), a host name, an IPv4 address or an "
-                "IPv6 address in brackets, each with \":PORT\" or without, or "
+                "IPv6 address in brackets, each with \":PORT\" or without and with \"tls:\" before it or without, or "
                 "\"unix:/absolute/path\"");
 }
 

@@ -16,16 +16,22 @@ static void a_host_is_split_from_its_port(void **state)
         const char *text;
         const char *host;
         const char *port;
+        bool tls;
     } cases[] = {
-        {"localhost", "localhost", NULL},
-        {"mupdate.example.org:3906", "mupdate.example.org", "3906"},
-        {"127.0.0.1:mupdate", "127.0.0.1", "mupdate"},
-        {"::1", "::1", NULL},
-        {"2001:db8::1", "2001:db8::1", NULL},
-        {"[::1]", "::1", NULL},
-        {"[::1]:3906", "::1", "3906"},
-        {"unix:/run/mupdated/socket", "unix:/run/mupdated/socket", NULL},
-        {"unix:/run/a:b", "unix:/run/a:b", NULL},
+        {"localhost", "localhost", NULL, false},
+        {"mupdate.example.org:3906", "mupdate.example.org", "3906", false},
+        {"127.0.0.1:mupdate", "127.0.0.1", "mupdate", false},
+        {"::1", "::1", NULL, false},
+        {"2001:db8::1", "2001:db8::1", NULL, false},
+        {"[::1]", "::1", NULL, false},
+        {"[::1]:3906", "::1", "3906", false},
+        {"unix:/run/mupdated/socket", "unix:/run/mupdated/socket", NULL, false},
+        {"unix:/run/a:b", "unix:/run/a:b", NULL, false},
+        {"unix:/run/tls", "unix:/run/tls", NULL, false},
+        {"mupdate.example.org/tls", "mupdate.example.org", NULL, true},
+        {"mupdate.example.org:3906/tls", "mupdate.example.org", "3906", true},
+        {"[::1]:3906/tls", "::1", "3906", true},
+        {"::1/tls", "::1", NULL, true},
     };
     size_t i;
 
@@ -34,9 +40,11 @@ static void a_host_is_split_from_its_port(void **state)
         char text[64];
         const char *host;
         const char *port;
+        bool tls;
 
         strcpy(text, cases[i].text);
-        assert_true(ctl_split_host(text, &host, &port));
+        assert_true(ctl_split_host(text, &host, &port, &tls));
+        assert_int_equal(tls, cases[i].tls);
         assert_string_equal(host, cases[i].host);
         if (cases[i].port)
             assert_string_equal(port, cases[i].port);
@@ -48,7 +56,8 @@ static void a_host_is_split_from_its_port(void **state)
 static void what_is_no_host_is_refused(void **state)
 {
     static const char *const cases[] = {"",       ":3905",  "host:",         "[]",   "[::1",
-                                        "[::1]x", "[::1]:", "unix:relative", "unix:"};
+                                        "[::1]x", "[::1]:", "unix:relative", "unix:",
+                                        "host/", "host/ssl", "host/tls/", "host:/tls", "/tls"};
     size_t i;
 
     (void)state;
@@ -56,9 +65,10 @@ static void what_is_no_host_is_refused(void **state)
         char text[64];
         const char *host;
         const char *port;
+        bool tls;
 
         strcpy(text, cases[i]);
-        if (ctl_split_host(text, &host, &port))
+        if (ctl_split_host(text, &host, &port, &tls))
             fail_msg("\"%s\" was taken", cases[i]);
     }
 }
@@ -109,6 +119,51 @@ static void shared_options_are_taken_behind_the_command_too(void **state)
     ctl_options_free(&ctl);
 }
 
+static int complete(int argc, char **argv, struct ctl *ctl)
+{
+    assert_int_equal(option_of(ctl, &ctl_ping_command, argc, argv), CTL_END);
+    return ctl_options_complete(ctl);
+}
+
+static void tls_behind_the_host_goes_before_starttls(void **state)
+{
+    char *require[] = {"ping", "--tls", "require", "-h", "a:1/tls", NULL};
+    char *never[] = {"ping", "-h", "a/tls", "--tls", "never", NULL};
+    struct ctl ctl;
+
+    (void)state;
+    assert_int_equal(complete(5, require, &ctl), 0);
+    assert_int_equal(ctl.connect.tls, MUPDATE_TLS_FIRST);
+    assert_string_equal(ctl.connect.host, "a");
+    ctl_options_free(&ctl);
+    assert_int_equal(complete(5, never, &ctl), 64);
+    ctl_options_free(&ctl);
+}
+
+static void a_certificate_logs_in_unless_a_user_is_named(void **state)
+{
+    char *alone[] = {"ping", "--cert", "c", "--key", "k", NULL};
+    char *named[] = {"ping", "--cert", "c", "-u", "jane", NULL};
+    char *plain[] = {"ping", "--cert", "c", "-m", "PLAIN", NULL};
+    char *key[] = {"ping", "--key", "k", NULL};
+    struct ctl ctl;
+
+    (void)state;
+    assert_int_equal(complete(5, alone, &ctl), 0);
+    assert_null(ctl.connect.user);
+    assert_string_equal(ctl.connect.cert_file, "c");
+    assert_string_equal(ctl.connect.key_file, "k");
+    ctl_options_free(&ctl);
+    assert_int_equal(complete(5, named, &ctl), 0);
+    assert_string_equal(ctl.connect.user, "jane");
+    ctl_options_free(&ctl);
+    assert_int_equal(complete(5, plain, &ctl), 0);
+    assert_string_equal(ctl.connect.user, ctl.account);
+    ctl_options_free(&ctl);
+    assert_int_equal(complete(3, key, &ctl), 64);
+    ctl_options_free(&ctl);
+}
+
 static void a_name_that_looks_like_an_option_stands_behind_two_hyphens(void **state)
 {
     char *argv[] = {"find", "--json", "--", "--json", NULL};
@@ -146,6 +201,8 @@ int main(void)
         cmocka_unit_test(what_is_no_host_is_refused),
         cmocka_unit_test(seconds_may_have_decimals_and_have_limits),
         cmocka_unit_test(shared_options_are_taken_behind_the_command_too),
+        cmocka_unit_test(tls_behind_the_host_goes_before_starttls),
+        cmocka_unit_test(a_certificate_logs_in_unless_a_user_is_named),
         cmocka_unit_test(a_name_that_looks_like_an_option_stands_behind_two_hyphens),
         cmocka_unit_test(every_command_is_found_by_its_name_and_explains_itself),
     };

@@ -298,6 +298,52 @@ static void the_banner_under_tls_drops_what_the_program_forgot_to(void **state)
     server_support_close(&support);
 }
 
+static void tls_may_come_first_and_the_banner_behind_it(void **state)
+{
+    struct server_support support;
+    struct mupdate_server_banner banner = { .hostname = "h", .starttls = true };
+
+    (void)state;
+    server_support_open(&support, NULL);
+    assert_true(mupdate_server_start_tls(support.server));
+    assert_false(mupdate_server_start_tls(support.server));
+    assert_int_equal(mupdate_server_state(support.server), MUPDATE_SERVER_STATE_TLS);
+    assert_int_equal(mupdate_server_input(support.server, "x", 1), 0);
+    server_support_turn(&support);
+    assert_int_equal(support.next, MUPDATE_SERVER_BLOCKED);
+    server_support_clear(&support);
+    mupdate_server_banner(support.server, &banner);
+    assert_string_equal(output(support.server), "* AUTH\r\n* PARTIAL-UPDATE\r\n"
+                                                "* OK MUPDATE \"h\" \"\" \"\" \"\"\r\n");
+    feed(&support, "1 STARTTLS\r\n2 LOGOUT\r\n");
+    assert_string_equal(server_support_replies(&support), "1 NO\n2 BYE\n");
+    server_support_close(&support);
+}
+
+static void tls_does_not_come_first_behind_a_banner(void **state)
+{
+    struct server_support support;
+
+    (void)state;
+    at(&support, MUPDATE_SERVER_STATE_UNAUTHENTICATED);
+    assert_false(mupdate_server_start_tls(support.server));
+    assert_int_equal(mupdate_server_state(support.server), MUPDATE_SERVER_STATE_UNAUTHENTICATED);
+    server_support_close(&support);
+}
+
+static void nothing_is_said_before_the_tls_that_comes_first(void **state)
+{
+    struct server_support support;
+
+    (void)state;
+    server_support_open(&support, NULL);
+    assert_true(mupdate_server_start_tls(support.server));
+    mupdate_server_bye(support.server, "too many");
+    assert_string_equal(output(support.server), "");
+    assert_int_equal(mupdate_server_state(support.server), MUPDATE_SERVER_STATE_CLOSED);
+    server_support_close(&support);
+}
+
 static void starttls_refused_leaves_the_session_as_it_was(void **state)
 {
     struct server_support support;
@@ -534,6 +580,9 @@ int main(void)
         cmocka_unit_test(a_bye_is_said_only_where_it_is_no_answer),
         cmocka_unit_test(starttls_forgets_what_came_in_the_clear_behind_it),
         cmocka_unit_test(the_banner_under_tls_drops_what_the_program_forgot_to),
+        cmocka_unit_test(tls_may_come_first_and_the_banner_behind_it),
+        cmocka_unit_test(tls_does_not_come_first_behind_a_banner),
+        cmocka_unit_test(nothing_is_said_before_the_tls_that_comes_first),
         cmocka_unit_test(starttls_refused_leaves_the_session_as_it_was),
         cmocka_unit_test(what_the_banner_does_not_offer_is_not_there),
         cmocka_unit_test(compression_starts_once),
