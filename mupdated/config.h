@@ -53,7 +53,7 @@ enum config_role {
 struct config_identity {
     char *name;
     enum config_role role;
-    struct config_list servers; /* a back-end's: at least one */
+    struct config_list servers; /* a back-end's: at least one, in order */
 };
 
 struct config {

@@ -251,6 +251,11 @@ static int compare_identities(const void *a, const void *b)
                   ((const struct config_identity *)b)->name);
 }
 
+static int compare_servers(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
 static int merge(const struct resolving *resolving, struct config_identity *into,
                  const struct config_identity *from)
 {
@@ -297,6 +302,13 @@ static int put_in_order(const struct resolving *resolving)
         all[i] = (struct config_identity){.name = NULL};
     }
     config->identity_count = kept;
+    /* The order in which equal names came out of the sort means nothing. */
+    for (size_t i = 0; i < kept; i++) {
+        if (all[i].servers.count > 1) {
+            qsort(all[i].servers.items, all[i].servers.count, sizeof *all[i].servers.items,
+                  compare_servers);
+        }
+    }
     return 0;
 }
 

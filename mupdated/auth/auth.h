@@ -1,11 +1,12 @@
 /*
  * Who may log in, and how: the daemon's policy on top of SASL.
  *
- * A user has access when the configuration gives him a role (rights.h); as with
- * Cyrus, `admins` alone may act as others. The steps of an exchange run in libuv's thread pool, since they may block (a password check
- * over a socket) or cost milliseconds (SCRAM's key derivation). Only a login by
- * PLAIN that is the same as one verified lately (key password_cache) takes no
- * step at all: the servers of a Murder connect for each change.
+ * A user has access when the configuration gives him a role (rights.h), and an
+ * admin may act as another user. The steps of an exchange run in libuv's thread
+ * pool, since they may block (a password check over a socket) or cost milliseconds
+ * (SCRAM's key derivation). Only a login by PLAIN that is the same as one verified
+ * lately (key password_cache) takes no step at all: the servers of a Murder
+ * connect for each change.
  *
  * All functions are for the loop's thread.
  *

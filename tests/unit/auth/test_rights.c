@@ -80,8 +80,8 @@ static void a_backend_may_write_the_servers_that_it_is_bound_to(void **state)
     struct rights rights = of("b2", "b2");
 
     (void)state;
-    assert_string_equal(rights.writes.names[0], "two.example");
-    assert_string_equal(rights.writes.names[1], "three.example");
+    assert_string_equal(rights.writes.names[0], "three.example");
+    assert_string_equal(rights.writes.names[1], "two.example");
     rights = of("b4.example", "b4.example");
     assert_string_equal(rights.writes.names[0], "b4.example");
 }
