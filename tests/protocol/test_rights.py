@@ -11,7 +11,7 @@ import threading
 import pytest
 
 import sasl
-from mupdated import ROOT, command_octets, make_sasldb, row, wait_for
+from mupdated import ROOT, command_octets, make_sasldb, row
 
 USERS = {"murder": "m", "front": "f", "back1": "1", "back2": "2", "twin": "t", "nobody": "n"}
 RIGHTS = {
@@ -511,8 +511,8 @@ def test_the_filter_of_the_manual_finds_wrong_passwords_and_no_other_line(guarde
         assert sasl.authenticate_scram(client, "back1", "x")[0] == "NO"
         client.login("front", "f")
         assert client.set("RESERVE", lie, "one.test!p")[0] == "NO"
-    lines = wait_for(lambda: [line for line in guarded.log().splitlines() if f"port={port} " in line]
-                     if f"port={port} user=front reason=" in guarded.log() else None, "the end")
+    guarded.wait_for_log(f"refused: .* port={port} ")
+    lines = [line for line in guarded.log().splitlines() if f"port={port} " in line]
     found = [failregex.search(line) for line in lines]
     assert [match[1] for match in found if match] == ["127.0.0.1"] * 4
 
