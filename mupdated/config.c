@@ -13,7 +13,17 @@
 #include "mupdated/config_value.h"
 
 #define SETTINGS_MAX 4096
-#define SASL_PREFIX "sasl_"
+
+/* Keys of which only the beginning is ours, and where they are kept. */
+enum { FAMILY_SASL, FAMILY_GROUP, FAMILIES };
+
+static const struct {
+    const char *prefix;
+    size_t offset; /* in struct config */
+} families[FAMILIES] = {
+    [FAMILY_SASL] = {"sasl_", offsetof(struct config, sasl)},
+    [FAMILY_GROUP] = {"group_", offsetof(struct config, groups)},
+};
 
 /* Cyrus calls the master's service mupdate; its keys with this prefix win over those without. */
 #define SERVICE_PREFIX "mupdate_"
@@ -23,11 +33,10 @@ enum rank { RANK_DEFAULT, RANK_RENAMED, RANK_PLAIN, RANK_SERVICE_RENAMED, RANK_S
 
 struct builder {
     struct config *config;
-    struct config_origin *settings; /* all that were read, SETTINGS_MAX at most */
-    size_t count;
+    struct config_origin *settings; /* origins.settings, SETTINGS_MAX at most */
     struct config_origins origins;
     enum rank *ranks; /* of each of config_keys */
-    enum rank *sasl_ranks;
+    enum rank *family_ranks[FAMILIES];
     config_notice *notice;
     void *context;
     struct config_error *error;
@@ -43,20 +52,32 @@ static bool has_prefix(const char *name, const char *prefix)
     return strncmp(name, prefix, strlen(prefix)) == 0;
 }
 
-static const struct config_origin *find_setting(const struct builder *builder, const char *name)
+/* The number of the family whose key name is, or FAMILIES. */
+static size_t family_of(const char *name)
 {
-    for (size_t i = 0; i < builder->count; i++) {
-        if (strcmp(builder->settings[i].key, name) == 0) {
-            return &builder->settings[i];
-        }
+    size_t family = 0;
+
+    while (family < FAMILIES && (!has_prefix(name, families[family].prefix) ||
+                                 name[strlen(families[family].prefix)] == '\0')) {
+        family++;
     }
-    return NULL;
+    return family;
+}
+
+static struct config_family *family_in(struct config *config, size_t family)
+{
+    return (struct config_family *)((char *)config + families[family].offset);
+}
+
+static const struct config_family *const_family_in(const struct config *config, size_t family)
+{
+    return (const struct config_family *)((const char *)config + families[family].offset);
 }
 
 /* Remember that name was given. Fails if it was before: imapd.conf's rule. */
 static int remember(struct builder *builder, const struct config_where *where, const char *name)
 {
-    const struct config_origin *before = find_setting(builder, name);
+    const struct config_origin *before = config_origin_find(&builder->origins, name);
     struct config_origin setting;
 
     if (before != NULL) {
@@ -64,7 +85,7 @@ static int remember(struct builder *builder, const struct config_where *where, c
                            "%s: is given a second time, the first is at %s:%u: keep one of the two",
                            name, before->file, before->line);
     }
-    if (builder->count == SETTINGS_MAX) {
+    if (builder->origins.count == SETTINGS_MAX) {
         return config_fail(builder->error, where,
                            "%s: is setting number %d, and more are not read: this is no "
                            "configuration of mupdated or Cyrus",
@@ -78,7 +99,7 @@ static int remember(struct builder *builder, const struct config_where *where, c
         free(setting.file);
         return out_of_memory(builder);
     }
-    builder->settings[builder->count++] = setting;
+    builder->settings[builder->origins.count++] = setting;
     return 0;
 }
 
@@ -114,7 +135,7 @@ static int set_key(struct builder *builder, const struct config_where *where, co
         return -1;
     }
     builder->ranks[index] = rank;
-    builder->origins.of_key[index] = &builder->settings[builder->count - 1];
+    builder->origins.of_key[index] = &builder->settings[builder->origins.count - 1];
     if (strcmp(key->name, "mupdate_config") == 0 && strcasecmp(value, "standard") != 0) {
         config_tell(builder->notice, builder->context, where,
                     "%s: has no effect: mupdated serves every kind of Murder as a standard one",
@@ -123,38 +144,39 @@ static int set_key(struct builder *builder, const struct config_where *where, co
     return 0;
 }
 
-static int set_sasl(struct builder *builder, const char *name, enum rank rank, const char *value)
+static int set_named(struct builder *builder, size_t family, const char *name, enum rank rank,
+                     const char *value)
 {
-    struct config *config = builder->config;
-    struct config_sasl *setting;
-    struct config_sasl *bigger;
+    struct config_family *settings = family_in(builder->config, family);
+    enum rank **ranks = &builder->family_ranks[family];
+    struct config_named *setting;
+    struct config_named *bigger;
     enum rank *bigger_ranks;
     size_t i;
 
-    for (i = 0; i < config->sasl_count && strcmp(config->sasl[i].name, name) != 0; i++) {
+    for (i = 0; i < settings->count && strcmp(settings->items[i].name, name) != 0; i++) {
     }
-    if (i < config->sasl_count && builder->sasl_ranks[i] > rank) {
+    if (i < settings->count && (*ranks)[i] > rank) {
         return 0;
     }
-    if (i == config->sasl_count) {
-        bigger = realloc(config->sasl, (i + 1) * sizeof *bigger);
+    if (i == settings->count) {
+        bigger = realloc(settings->items, (i + 1) * sizeof *bigger);
         if (bigger == NULL) {
             return out_of_memory(builder);
         }
-        config->sasl = bigger;
-        bigger_ranks = realloc(builder->sasl_ranks, (i + 1) * sizeof *bigger_ranks);
+        settings->items = bigger;
+        bigger_ranks = realloc(*ranks, (i + 1) * sizeof *bigger_ranks);
         if (bigger_ranks == NULL) {
             return out_of_memory(builder);
         }
-        builder->sasl_ranks = bigger_ranks;
-        config->sasl[i].name = strdup(name);
-        config->sasl[i].value = NULL;
-        config->sasl_count++;
+        *ranks = bigger_ranks;
+        settings->items[i] = (struct config_named){.name = strdup(name)};
+        settings->count++;
     }
-    setting = &config->sasl[i];
+    setting = &settings->items[i];
     free(setting->value);
     setting->value = strdup(value);
-    builder->sasl_ranks[i] = rank;
+    (*ranks)[i] = rank;
     return setting->name == NULL || setting->value == NULL ? out_of_memory(builder) : 0;
 }
 
@@ -163,7 +185,7 @@ static bool cyrus_knows(const char *name)
     const struct config_key *key = config_key_find(name);
 
     return (key != NULL && key->cyrus) || config_key_renamed(name) != NULL ||
-           has_prefix(name, SASL_PREFIX) || config_cyrus_has(name);
+           has_prefix(name, families[FAMILY_SASL].prefix) || config_cyrus_has(name);
 }
 
 /* The length of the service in front of a key of Cyrus's, as 4 for imap_admins; 0: none. */
@@ -220,11 +242,12 @@ static int on_setting(void *context, const struct config_where *where, const cha
     const struct config_key *key;
     const struct config_key *renamed;
     bool service = false;
+    size_t family;
 
     if (has_prefix(name, SERVICE_PREFIX)) {
         const char *rest = name + strlen(SERVICE_PREFIX);
         if (config_key_find(rest) != NULL || config_key_renamed(rest) != NULL ||
-            has_prefix(rest, SASL_PREFIX)) {
+            family_of(rest) < FAMILIES) {
             plain = rest;
             service = true;
         }
@@ -244,9 +267,10 @@ static int on_setting(void *context, const struct config_where *where, const cha
         return set_key(builder, where, name, renamed,
                        service ? RANK_SERVICE_RENAMED : RANK_RENAMED, value);
     }
-    if (has_prefix(plain, SASL_PREFIX) && plain[strlen(SASL_PREFIX)] != '\0') {
-        return set_sasl(builder, plain + strlen(SASL_PREFIX), service ? RANK_SERVICE : RANK_PLAIN,
-                        value);
+    family = family_of(plain);
+    if (family < FAMILIES) {
+        return set_named(builder, family, plain + strlen(families[family].prefix),
+                         service ? RANK_SERVICE : RANK_PLAIN, value);
     }
     return set_other(builder, where, name);
 }
@@ -292,6 +316,7 @@ static struct config *build(const char *name, const char *text, size_t len, conf
         out_of_memory(&builder);
         goto done;
     }
+    builder.origins.settings = builder.settings;
     if (text == NULL && config_file_read(&reader, name) != 0) {
         goto done;
     }
@@ -301,14 +326,16 @@ static struct config *build(const char *name, const char *text, size_t len, conf
     good = set_defaults(&builder) == 0 &&
            config_check(builder.config, &builder.origins, notice, context, error) == 0;
 done:
-    for (size_t i = 0; i < builder.count; i++) {
+    for (size_t i = 0; i < builder.origins.count; i++) {
         free(builder.settings[i].key);
         free(builder.settings[i].file);
     }
     free(builder.settings);
     free(builder.origins.of_key);
     free(builder.ranks);
-    free(builder.sasl_ranks);
+    for (size_t i = 0; i < FAMILIES; i++) {
+        free(builder.family_ranks[i]);
+    }
     if (!good) {
         config_free(builder.config);
         return NULL;
@@ -328,6 +355,15 @@ struct config *config_parse(const char *name, const char *text, size_t len, conf
     return build(name, text == NULL ? "" : text, len, notice, context, error);
 }
 
+static void free_family(struct config_family *family)
+{
+    for (size_t i = 0; i < family->count; i++) {
+        free(family->items[i].name);
+        free(family->items[i].value);
+    }
+    free(family->items);
+}
+
 void config_free(struct config *config)
 {
     if (config == NULL) {
@@ -336,29 +372,60 @@ void config_free(struct config *config)
     for (size_t i = 0; i < config_key_count; i++) {
         config_value_free(config, &config_keys[i]);
     }
-    for (size_t i = 0; i < config->sasl_count; i++) {
-        free(config->sasl[i].name);
-        free(config->sasl[i].value);
+    for (size_t i = 0; i < FAMILIES; i++) {
+        free_family(family_in(config, i));
     }
-    free(config->sasl);
+    for (size_t i = 0; i < config->identity_count; i++) {
+        free(config->identities[i].name);
+        config_list_free(&config->identities[i].servers);
+    }
+    free(config->identities);
     free(config);
+}
+
+static const char *find_named(const struct config_family *family, const char *name)
+{
+    for (size_t i = 0; i < family->count; i++) {
+        if (strcmp(family->items[i].name, name) == 0) {
+            return family->items[i].value;
+        }
+    }
+    return NULL;
 }
 
 const char *config_sasl(const struct config *config, const char *name)
 {
-    for (size_t i = 0; i < config->sasl_count; i++) {
-        if (strcmp(config->sasl[i].name, name) == 0) {
-            return config->sasl[i].value;
+    return find_named(&config->sasl, name);
+}
+
+/* First what after has new or otherwise, then what it no longer has. */
+static size_t compare_family(const struct config *before, const struct config *after,
+                             size_t family, config_change *change, void *context)
+{
+    size_t differ = 0;
+    char name[128];
+
+    for (int pass = 0; pass < 2; pass++) {
+        const struct config_family *from = const_family_in(pass == 0 ? after : before, family);
+        const struct config_family *other = const_family_in(pass == 0 ? before : after, family);
+
+        for (size_t i = 0; i < from->count; i++) {
+            const char *value = find_named(other, from->items[i].name);
+
+            if (value == NULL || (pass == 0 && strcmp(value, from->items[i].value) != 0)) {
+                snprintf(name, sizeof name, "%s%s", families[family].prefix, from->items[i].name);
+                change(context, name, CONFIG_ON_RELOAD);
+                differ++;
+            }
         }
     }
-    return NULL;
+    return differ;
 }
 
 size_t config_compare(const struct config *before, const struct config *after,
                       config_change *change, void *context)
 {
     size_t differ = 0;
-    char name[128];
 
     for (size_t i = 0; i < config_key_count; i++) {
         if (!config_value_equal(before, after, &config_keys[i])) {
@@ -366,18 +433,8 @@ size_t config_compare(const struct config *before, const struct config *after,
             differ++;
         }
     }
-    /* First what after has new or otherwise, then what it no longer has. */
-    for (int pass = 0; pass < 2; pass++) {
-        const struct config *from = pass == 0 ? after : before;
-        const struct config *other = pass == 0 ? before : after;
-        for (size_t i = 0; i < from->sasl_count; i++) {
-            const char *value = config_sasl(other, from->sasl[i].name);
-            if (value == NULL || (pass == 0 && strcmp(value, from->sasl[i].value) != 0)) {
-                snprintf(name, sizeof name, SASL_PREFIX "%s", from->sasl[i].name);
-                change(context, name, CONFIG_ON_RELOAD);
-                differ++;
-            }
-        }
+    for (size_t i = 0; i < FAMILIES; i++) {
+        differ += compare_family(before, after, i, change, context);
     }
     return differ;
 }

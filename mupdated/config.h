@@ -31,10 +31,29 @@ struct config_list {
     size_t count;
 };
 
-/* One sasl_* setting, its name without the prefix, as Cyrus-SASL asks for it. */
-struct config_sasl {
-    char *name;
+/* The settings whose keys have a prefix and a name that is not ours to choose, as sasl_NAME. */
+struct config_named {
+    char *name; /* without the prefix */
     char *value;
+};
+
+struct config_family {
+    struct config_named *items;
+    size_t count;
+};
+
+enum config_role {
+    CONFIG_ROLE_NONE,
+    CONFIG_ROLE_READER,  /* may ask for everything */
+    CONFIG_ROLE_BACKEND, /* that, and write the rows of some servers */
+    CONFIG_ROLE_ADMIN,   /* everything */
+};
+
+/* Who has a role. */
+struct config_identity {
+    char *name;
+    enum config_role role;
+    struct config_list servers; /* a back-end's: at least one, in order */
 };
 
 struct config {
@@ -54,14 +73,19 @@ struct config {
     int syslog_facility;        /* LOG_MAIL .. of <syslog.h>, default LOG_MAIL as Cyrus */
     char *syslog_prefix;        /* NULL: none */
     int log_level;              /* LOG_ERR .. LOG_DEBUG of <syslog.h>, default LOG_INFO */
+    bool audit;                 /* a line for each change that is stored */
 
     /* who may use it */
-    struct config_list admins;
+    struct config_list admins;  /* these three as written: users, and @GROUP for a group's */
+    struct config_list readers;
+    struct config_list backends; /* USER=SERVER,..., or USER alone */
+    struct config_family groups; /* group_NAME; its value is words, which are users */
+    struct config_identity *identities; /* what follows: in order of strcmp(), each name once */
+    size_t identity_count;
     bool allowplaintext;        /* PLAIN and LOGIN without TLS */
     int sasl_minimum_layer;
     int sasl_maximum_layer;
-    struct config_sasl *sasl;
-    size_t sasl_count;
+    struct config_family sasl;  /* sasl_NAME */
     int failedloginpause_ms;
     enum config_password_cache password_cache;
     int password_cache_time_ms;
@@ -117,7 +141,7 @@ struct config_error {
 /*
  * Called for what the file holds that is accepted and yet needs a word: a key
  * of Cyrus's without a meaning here (once each), a name that Cyrus has given
- * up, an empty list of admins. text is one line, valid during the call.
+ * up, that nobody may use the master. text is one line, valid during the call.
  */
 typedef void config_notice(void *context, const char *text);
 
@@ -155,7 +179,7 @@ typedef void config_change(void *context, const char *key, enum config_effect ef
 
 /*
  * Call change for each key whose value differs between before and after,
- * sasl_NAME settings included. Returns how many differ.
+ * those of families included. Returns how many differ.
  */
 size_t config_compare(const struct config *before, const struct config *after,
                       config_change *change, void *context);

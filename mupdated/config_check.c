@@ -9,6 +9,7 @@
 
 #include "mupdated/config_identity.h"
 #include "mupdated/config_listen.h"
+#include "mupdated/config_rights.h"
 #include "mupdated/config_value.h"
 
 #define CONFIGDIRECTORY "{configdirectory}"
@@ -21,32 +22,14 @@ struct check {
     struct config_error *error;
 };
 
-static const struct config_origin *origin_of(const struct check *check, const char *key)
-{
-    return check->origins->of_key[config_key_find(key) - config_keys];
-}
-
-/* Where the value of key was given; the file as a whole for a default. */
 static struct config_where where_is(const struct check *check, const char *key)
 {
-    const struct config_origin *origin = origin_of(check, key);
-    struct config_where where = {.file = check->origins->file, .line = 0};
-
-    if (origin != NULL) {
-        where.file = origin->file;
-        where.line = origin->line;
-    }
-    return where;
+    return config_origin_of(check->origins, key);
 }
 
-/* The later of two keys that do not go together is what the message points at. */
 static struct config_where where_either(const struct check *check, const char *a, const char *b)
 {
-    const struct config_origin *origin_a = origin_of(check, a);
-    const struct config_origin *origin_b = origin_of(check, b);
-
-    /* They stand in one array, in the order they were read. */
-    return where_is(check, origin_b != NULL && (origin_a == NULL || origin_a < origin_b) ? b : a);
+    return config_origin_either(check->origins, a, b);
 }
 
 static int out_of_memory(const struct check *check)
@@ -268,7 +251,7 @@ static int check_identity(const struct check *check)
     struct config_where where = where_is(check, key);
     const char *mechanisms = config_sasl(config, "mech_list");
     const char *at = config->tls_client_map;
-    struct config_identity entry;
+    struct config_identity_entry entry;
     const char *reason = NULL;
 
     while (at != NULL && config_identity_next(&at, &entry, &reason)) {
@@ -355,6 +338,20 @@ static int check_limits(const struct check *check)
     return 0;
 }
 
+/* Nothing that an auditor relies on is left out without a word. */
+static int check_audit(const struct check *check)
+{
+    struct config_where where;
+
+    if (!check->config->audit || check->config->log_level >= LOG_NOTICE) {
+        return 0;
+    }
+    where = where_either(check, "audit", "log_level");
+    return config_fail(check->error, &where,
+                       "audit: yes writes lines of the level notice, and log_level leaves them "
+                       "out: give log_level notice, info or debug, or remove it");
+}
+
 int config_check(struct config *config, const struct config_origins *origins, config_notice *notice,
                  void *context, struct config_error *error)
 {
@@ -367,12 +364,13 @@ int config_check(struct config *config, const struct config_origins *origins, co
 
     if (check_paths(&check) != 0 || check_servername(&check) != 0 || check_listen(&check) != 0 ||
         check_tls(&check) != 0 || check_identity(&check) != 0 || check_layers(&check) != 0 ||
-        check_limits(&check) != 0) {
+        check_limits(&check) != 0 || check_audit(&check) != 0 ||
+        config_rights_resolve(config, origins, error) != 0) {
         return -1;
     }
     check_versions(&check);
     check_revocation(&check);
-    if (config->admins.count == 0) {
+    if (config->identity_count == 0) {
         config_tell(notice, context, &where,
                     "admins: is not set, so nobody may use the master: add \"admins:\" and the "
                     "users that the servers log in as");

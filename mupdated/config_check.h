@@ -7,21 +7,7 @@
 #ifndef MUPDATED_CONFIG_CHECK_H
 #define MUPDATED_CONFIG_CHECK_H
 
-#include "mupdated/config_key.h"
-#include "mupdated/config_text.h"
-
-/* A setting that was read: its key as written, and where. */
-struct config_origin {
-    char *key;
-    char *file;
-    unsigned line;
-};
-
-/* Where the values come from. */
-struct config_origins {
-    const char *file;                   /* the first one */
-    const struct config_origin **of_key; /* for each of config_keys; NULL: the default */
-};
+#include "mupdated/config_origin.h"
 
 /*
  * Complete config, in which every key has its value or default, and see that

@@ -51,7 +51,7 @@ static bool copy(char *to, const char *from, size_t len)
     return true;
 }
 
-bool config_identity_next(const char **at, struct config_identity *entry, const char **reason)
+bool config_identity_next(const char **at, struct config_identity_entry *entry, const char **reason)
 {
     const char *user = *at + strspn(*at, "; \t");
     size_t len = entry_len(user);

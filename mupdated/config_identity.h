@@ -13,7 +13,7 @@
 #include "layer/tls.h"
 
 /* One entry of tls_client_map: who has this name is that. */
-struct config_identity {
+struct config_identity_entry {
     enum tls_name kind;
     char name[TLS_NAME_BYTES];
     char identity[TLS_NAME_BYTES];
@@ -29,7 +29,7 @@ struct config_identity {
  * first. False at the end, with *reason NULL, or with *reason a static text that
  * completes "tls_client_map: TEXT ..." when the entry cannot be used.
  */
-bool config_identity_next(const char **at, struct config_identity *entry, const char **reason);
+bool config_identity_next(const char **at, struct config_identity_entry *entry, const char **reason);
 
 /*
  * The next of the kinds in tls_client_identity; *at goes behind it. False at

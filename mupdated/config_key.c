@@ -103,6 +103,7 @@ const struct config_key config_keys[] = {
     {KEY("log", CONFIG_ENUM, RESTART), MEMBER(log), .fallback = "stderr", .words = log_words},
     {KEY("log_level", CONFIG_ENUM, RELOAD), MEMBER(log_level), .fallback = "info",
      .words = level_words},
+    {KEY("audit", CONFIG_BOOL, RELOAD), MEMBER(audit), .fallback = "no"},
     {KEY("syslog_facility", CONFIG_ENUM, RESTART), .cyrus = true, MEMBER(syslog_facility),
      .fallback = "MAIL", .words = facility_words},
     {KEY("syslog_prefix", CONFIG_NAME, RESTART), .cyrus = true, MEMBER(syslog_prefix),
@@ -110,6 +111,9 @@ const struct config_key config_keys[] = {
 
     /* who may use it */
     {KEY("admins", CONFIG_LIST, RELOAD), .cyrus = true, MEMBER(admins), .example = "murder"},
+    {KEY("readers", CONFIG_LIST, RELOAD), MEMBER(readers), .example = "@frontends"},
+    {KEY("backends", CONFIG_LIST, RELOAD), MEMBER(backends),
+     .example = "backend1=backend1.example.org backend2=backend2.example.org"},
     {KEY("allowplaintext", CONFIG_BOOL, RELOAD), .cyrus = true, MEMBER(allowplaintext),
      .fallback = "no"},
     {KEY("sasl_minimum_layer", CONFIG_NUMBER, RELOAD), .cyrus = true, MEMBER(sasl_minimum_layer),

@@ -255,7 +255,7 @@ bool config_list_add(struct config_list *list, const char *word, size_t len)
     return true;
 }
 
-static void free_list(struct config_list *list)
+void config_list_free(struct config_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {
         free(list->items[i]);
@@ -265,18 +265,26 @@ static void free_list(struct config_list *list)
     list->count = 0;
 }
 
+bool config_list_read(struct config_list *list, const char *text)
+{
+    while (*(text += strspn(text, BLANKS)) != '\0') {
+        size_t len = strcspn(text, BLANKS);
+        if (!config_list_add(list, text, len)) {
+            config_list_free(list);
+            return false;
+        }
+        text += len;
+    }
+    return true;
+}
+
 static enum config_value_result set_list(struct config *config, const struct config_key *key,
                                          const char *text)
 {
     struct config_list list = {NULL, 0};
 
-    while (*(text += strspn(text, BLANKS)) != '\0') {
-        size_t len = strcspn(text, BLANKS);
-        if (!config_list_add(&list, text, len)) {
-            free_list(&list);
-            return CONFIG_VALUE_NO_MEMORY;
-        }
-        text += len;
+    if (!config_list_read(&list, text)) {
+        return CONFIG_VALUE_NO_MEMORY;
     }
     config_value_free(config, key);
     memcpy(member(config, key), &list, sizeof list);
@@ -368,7 +376,7 @@ void config_value_free(struct config *config, const struct config_key *key)
         return;
     }
     if (key->type == CONFIG_LIST) {
-        free_list(member(config, key));
+        config_list_free(member(config, key));
     } else if (is_string(key)) {
         char *old;
         memcpy(&old, member(config, key), sizeof old);

@@ -40,6 +40,12 @@ const char *config_value_allowed(const struct config_key *key, char *buffer);
 /* A value that is right for key. */
 const char *config_value_example(const struct config_key *key);
 
+/* Append the words of text, which have blanks between. False, and list empty: out of memory. */
+bool config_list_read(struct config_list *list, const char *text);
+
+/* Give back what list owns; it is then empty. */
+void config_list_free(struct config_list *list);
+
 /* Append a word to list. False when out of memory; list is then as it was. */
 bool config_list_add(struct config_list *list, const char *word, size_t len);
 

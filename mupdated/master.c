@@ -8,6 +8,7 @@
 
 #include "mupdated/certificates.h"
 #include "mupdated/log.h"
+#include "mupdated/net/audit.h"
 #include "mupdated/net/commands.h"
 #include "mupdated/net/connection.h"
 
@@ -72,9 +73,13 @@ static void on_stored(void *context, struct writer_request *batch, uint64_t firs
     struct writer_request *next;
     uint64_t backlog = master->config->subscriber_backlog;
 
-    for (struct writer_request *request = batch; request; request = request->next)
-        if (request->change)
-            make_visible(master, request->change);
+    for (struct writer_request *request = batch; request; request = request->next) {
+        if (!request->change)
+            continue;
+        if (master->config->audit)
+            audit_change(request->owner, request, master->table);
+        make_visible(master, request->change);
+    }
     for (struct writer_request *request = batch; request; request = next) {
         next = request->next;
         commands_stored(request->owner, request);
@@ -253,6 +258,7 @@ bool master_reload(struct master *master, const struct config *config)
     master_policy(config, &policy);
     if (master->writer)
         writer_set_policy(master->writer, &policy, config->log_changes);
+    net_learn_rights(&master->net);
     return true;
 }
 

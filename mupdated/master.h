@@ -54,7 +54,8 @@ int master_start(struct master *master);
 /*
  * Use a new configuration from now on. False, with the reason logged, when
  * what it names cannot be used: the old one then stays. The old one must be
- * kept too: an authentication that is under way may still look at it.
+ * kept too: an authentication or a change that is under way may still look at it.
+ * Sessions have the rights that the new one gives them, or are closed.
  */
 bool master_reload(struct master *master, const struct config *config);
 

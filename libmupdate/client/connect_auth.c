@@ -129,7 +129,7 @@ static bool refused(const struct connect_attempt *attempt, const struct mupdate_
 
     snprintf(reason, sizeof reason,
              "%s says %.*s (mechanism %s); check the user, the password, and that the server lets "
-             "this user in (admins)",
+             "this user in (admins, readers, backends)",
              event->reply == MUPDATE_NO ? "the server" : "the server did not understand and",
              connect_text_len(event->text), connect_text(event->text), mechanism);
     return denied(attempt, reason);

@@ -9,6 +9,7 @@
 
 #include "mupdated/auth/lane.h"
 #include "mupdated/auth/pool.h"
+#include "mupdated/auth/rights.h"
 #include "mupdated/auth/verified.h"
 #include "mupdated/log.h"
 
@@ -53,20 +54,12 @@ struct auth_exchange {
     bool has_input;
     struct buffer input;
     struct verified_question question;
-    const char *known_user; /* auth->verified's; not NULL: it was known at once */
+    struct verified_login known; /* its user is not NULL when it was known at once */
     enum sasl_progress progress;
     const void *out;
     size_t out_len;
     struct sasl_failure failure;
 };
-
-static bool is_admin(const struct config *config, const char *user)
-{
-    for (size_t i = 0; i < config->admins.count; i++)
-        if (strcmp(config->admins.items[i], user) == 0)
-            return true;
-    return false;
-}
 
 static const char *lookup(void *context, const char *name)
 {
@@ -228,13 +221,21 @@ size_t auth_mechanisms(struct auth *auth, const struct sasl_endpoint *endpoint,
     return sasl_server_mechanisms(auth->last, names);
 }
 
-/* An administrator may act as anybody; everybody else as himself. */
 static bool may_act_as(void *context, const char *authenticated, const char *wanted)
 {
     const struct auth_exchange *exchange = context;
 
     (void)wanted;
-    return is_admin(exchange->config, authenticated);
+    return rights_may_act_as_others(exchange->config, authenticated);
+}
+
+/* By the configuration of now, which may be younger than the exchange. */
+static bool has_role(const struct auth *auth, const char *user, const char *authenticated)
+{
+    struct rights rights;
+
+    rights_of(atomic_load(&auth->config), user, authenticated, &rights);
+    return rights.role != CONFIG_ROLE_NONE;
 }
 
 static void exchange_free(struct auth_exchange *exchange)
@@ -274,24 +275,44 @@ static void exchange_work(struct pool_job *job)
 }
 
 /* A layer would need what Cyrus-SASL knows; PLAIN brings none. */
-static void remember(struct auth_exchange *exchange, const char *user, const struct layer *layer)
+static void remember(struct auth_exchange *exchange, const struct auth_answer *answer)
 {
-    struct verified_login login = {.user = user};
+    struct verified_login login = {.user = answer->user, .authenticated = answer->authenticated};
 
-    if (!exchange->question.asked || layer)
-        return;
-    login.authenticated = sasl_server_authenticated(exchange->sasl);
-    if (login.authenticated)
+    if (exchange->question.asked && !answer->layer)
         verified_keep(exchange->auth->verified, &exchange->question,
                       uv_now(exchange->auth->loop) + (uint64_t)exchange->config->password_cache_time_ms,
                       &login);
 }
 
+/* The names are known, and have a role. */
+static void grant(struct auth_exchange *exchange, const char *user, const char *authenticated)
+{
+    struct auth_answer answer = {.result = AUTH_REFUSED, .reason = exchange->failure.text};
+    /* The layer takes the exchange over, and with it the names. */
+    char *kept_user = strdup(user);
+    char *kept_authenticated = strdup(authenticated);
+    bool failed = false;
+
+    if (kept_user && kept_authenticated)
+        answer.layer = sasl_server_layer(&exchange->sasl, &failed, &exchange->failure);
+    else
+        answer.reason = "out of memory";
+    answer.user = kept_user;
+    answer.authenticated = kept_authenticated;
+    if (kept_user && kept_authenticated && !failed) {
+        answer.result = AUTH_GRANTED;
+        remember(exchange, &answer);
+    }
+    exchange->done(exchange->context, &answer);
+    free(kept_user);
+    free(kept_authenticated);
+}
+
 static void exchange_worked(struct auth_exchange *exchange)
 {
     struct auth_answer answer = {.result = AUTH_REFUSED, .reason = exchange->failure.text};
-    char *user;
-    bool failed = false;
+    const char *authenticated;
 
     switch (exchange->progress) {
     case SASL_PROGRESS_CHALLENGE:
@@ -309,26 +330,14 @@ static void exchange_worked(struct auth_exchange *exchange)
         break;
     case SASL_PROGRESS_DONE:
         answer.user = sasl_server_user(exchange->sasl);
-        if (!answer.user || !is_admin(exchange->config, answer.user)) {
-            answer.result = AUTH_NO_RIGHT;
-            answer.reason = "not in admins";
-            break;
+        authenticated = sasl_server_authenticated(exchange->sasl);
+        if (has_role(exchange->auth, answer.user, authenticated)) {
+            grant(exchange, answer.user, authenticated);
+            return;
         }
-        /* The layer takes the exchange over, and with it the user's name. */
-        user = strdup(answer.user);
-        answer.user = user;
-        if (!user) {
-            answer.reason = "out of memory";
-            break;
-        }
-        answer.layer = sasl_server_layer(&exchange->sasl, &failed, &exchange->failure);
-        if (!failed) {
-            answer.result = AUTH_GRANTED;
-            remember(exchange, user, answer.layer);
-        }
-        exchange->done(exchange->context, &answer);
-        free(user);
-        return;
+        answer.result = AUTH_NO_RIGHT;
+        answer.reason = "not in admins, readers or backends";
+        break;
     }
     exchange->done(exchange->context, &answer);
 }
@@ -464,11 +473,9 @@ static bool recall(struct auth_exchange *exchange, const struct sasl_endpoint *e
                       &exchange->question) ||
         !verified_find(verified, &exchange->question, uv_now(exchange->auth->loop), &login))
         return false;
-    if (strcmp(login.user, login.authenticated) != 0 && !is_admin(config, login.authenticated))
+    if (!has_role(exchange->auth, login.user, login.authenticated))
         return false;
-    if (!is_admin(config, login.user))
-        return false;
-    exchange->known_user = login.user;
+    exchange->known = login;
     return true;
 }
 
@@ -501,9 +508,11 @@ struct auth_exchange *auth_exchange_begin(struct auth *auth, const struct sasl_e
 
 bool auth_exchange_known(const struct auth_exchange *exchange, struct auth_answer *answer)
 {
-    if (!exchange->known_user)
+    if (!exchange->known.user)
         return false;
-    *answer = (struct auth_answer){.result = AUTH_GRANTED, .user = exchange->known_user};
+    *answer = (struct auth_answer){.result = AUTH_GRANTED,
+                                   .user = exchange->known.user,
+                                   .authenticated = exchange->known.authenticated};
     return true;
 }
 

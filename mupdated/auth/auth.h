@@ -1,12 +1,13 @@
 /*
  * Who may log in, and how: the daemon's policy on top of SASL.
  *
- * As with Cyrus, a user has access when `admins` names him. The steps of an
- * exchange run in threads (pool.h, lane.h), since they may block (a password
- * check over a socket) or cost milliseconds (SCRAM's key derivation). One that
- * gives no answer within authentication_timeout is given up. Only a login by
- * PLAIN that is the same as one verified lately (key password_cache) takes no
- * step at all: the servers of a Murder connect for each change.
+ * A user has access when the configuration gives him a role (rights.h), and an
+ * admin may act as another user. The steps of an exchange run in threads (pool.h,
+ * lane.h), since they may block (a password check over a socket) or cost
+ * milliseconds (SCRAM's key derivation). One that gives no answer within
+ * authentication_timeout is given up. Only a login by PLAIN that is the same as one
+ * verified lately (key password_cache) takes no step at all: the servers of a
+ * Murder connect for each change.
  *
  * All functions are for the loop's thread.
  *
@@ -53,7 +54,7 @@ enum auth_result {
     AUTH_CHALLENGE, /* send out, go on with auth_exchange_step() */
     AUTH_GRANTED,   /* user may use this server; layer may be NULL */
     AUTH_REFUSED,   /* wrong mechanism, user or password; or the mechanism failed */
-    AUTH_NO_RIGHT,  /* the user is known, and not in admins */
+    AUTH_NO_RIGHT,  /* the user is known, and has no role */
     AUTH_UNDECIDED, /* nobody could say: what checks it does not answer, or too many wait */
 };
 
@@ -62,6 +63,7 @@ struct auth_answer {
     const void *out;      /* valid during the callback */
     size_t out_len;
     const char *user;     /* the user, or the one that was tried; NULL: unknown */
+    const char *authenticated; /* with GRANTED: who that was proved to be; mostly the user */
     struct layer *layer;  /* the callback's now */
     const char *reason;   /* for the log */
     const char *text;     /* for the peer, with AUTH_UNDECIDED; static */
@@ -79,7 +81,7 @@ struct auth_exchange *auth_exchange_begin(struct auth *auth, const struct sasl_e
 
 /*
  * Whether the answer was known at once: then no step runs, done is not called,
- * and the exchange is only to be closed. The user in *answer is valid until the
+ * and the exchange is only to be closed. The names in *answer are valid until the
  * next exchange begins, also when this one is closed.
  */
 bool auth_exchange_known(const struct auth_exchange *exchange, struct auth_answer *answer);

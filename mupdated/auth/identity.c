@@ -7,7 +7,7 @@
 
 static bool find_mapped(const char *map, const struct layer *tls, char *identity)
 {
-    struct config_identity entry;
+    struct config_identity_entry entry;
     const char *reason;
 
     while (config_identity_next(&map, &entry, &reason)) {

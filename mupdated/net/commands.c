@@ -6,6 +6,7 @@
 
 #include "layer/deflate.h"
 #include "mupdated/log.h"
+#include "mupdated/net/audit.h"
 #include "mupdated/net/secure.h"
 #include "mupdated/net/traffic.h"
 
@@ -49,18 +50,25 @@ static void refuse_login(struct connection *connection, const char *text)
 static void grant_login(struct connection *connection, const struct auth_answer *answer)
 {
     char secured[SECURE_TEXT_BYTES];
+    bool as_other = strcmp(answer->user, answer->authenticated) != 0;
+    bool named;
 
     connection->user = strdup(answer->user);
-    if (!connection->user || !mupdate_server_authenticated(connection->session, "Authenticated")) {
+    if (as_other)
+        connection->authenticated = strdup(answer->authenticated);
+    named = connection->user && (!as_other || connection->authenticated);
+    if (!named || !connection_learn_rights(connection) ||
+        !mupdate_server_authenticated(connection->session, "Authenticated")) {
         if (answer->layer)
             answer->layer->ops->free(answer->layer);
-        connection_close(connection, "out of memory");
+        connection_close(connection, "the login could not be completed");
         return;
     }
-    log_notice("login: %s user=%s mechanism=%s%s", connection->peer,
+    log_notice("login: %s user=%s mechanism=%s%s%s%s", connection->peer,
                LOG_VALUE(answer->user, strlen(answer->user)),
                auth_exchange_mechanism(connection->auth),
-               secure_describe(connection, secured, sizeof secured));
+               secure_describe(connection, secured, sizeof secured), as_other ? " by=" : "",
+               as_other ? LOG_VALUE(answer->authenticated, strlen(answer->authenticated)) : "");
     authentication_ends(connection);
     if (answer->layer) {
         if (!traffic_turn(connection) ||
@@ -194,10 +202,19 @@ static bool set(struct connection *connection, const struct mupdate_server_event
         .name = event->row.name,
         .location = event->row.location,
         .acl = event->row.acl,
+        .writes = connection->rights.writes,
     };
     struct mupdate_text who = {connection->user, strlen(connection->user)};
     struct writer_request *request;
 
+    /*
+     * The row need not be looked at; but a session that was a back-end's until a
+     * reload may have changes before this one, which are answered first.
+     */
+    if (connection->rights.role == CONFIG_ROLE_READER && connection->stores == 0) {
+        audit_refused(connection, &rule, RULE_READ_ONLY);
+        return mupdate_server_no(connection->session, RULE_READ_ONLY);
+    }
     if (!master->writer)
         return false;
     request = writer_request_new(&rule, who, connection);
@@ -273,23 +290,14 @@ bool commands_handle(struct connection *connection, const struct mupdate_server_
     return false;
 }
 
-static void log_moved(const struct connection *connection, const struct change *change)
-{
-    const struct mupdate_row *row = &change->now.mupdate;
-
-    log_notice("moved: mailbox=%s from=%s to=%s user=%s client=%s",
-               LOG_VALUE(row->name.data, row->name.len),
-               LOG_VALUE(change->old_location.data, change->old_location.len),
-               LOG_VALUE(row->location.data, row->location.len),
-               LOG_VALUE(change->now.who.data, change->now.who.len), connection->peer);
-}
-
 void commands_stored(struct connection *connection, const struct writer_request *request)
 {
     connection->stores--;
     connection->store_bytes -= writer_request_bytes(request);
+    if (request->result == WRITER_FORBIDDEN)
+        audit_refused(connection, &request->rule, request->text);
     if (request->moved && request->change)
-        log_moved(connection, request->change);
+        audit_moved(connection, request->change);
     if (connection->state >= CONNECTION_DRAINING) {
         connection_release(connection);
         return;
@@ -299,6 +307,7 @@ void commands_stored(struct connection *connection, const struct writer_request 
         mupdate_server_ok(connection->session, request->text);
         break;
     case WRITER_NO:
+    case WRITER_FORBIDDEN:
         mupdate_server_no(connection->session, request->text);
         break;
     case WRITER_UNCERTAIN:

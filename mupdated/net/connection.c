@@ -115,6 +115,7 @@ void connection_release(struct connection *connection)
     else
         net->connections = connection->next;
     net->count--;
+    audit_refusals_end(connection);
     mupdate_server_free(connection->session);
     layer_stack_close(&connection->layers);
     buffer_free(&connection->plain);
@@ -122,6 +123,7 @@ void connection_release(struct connection *connection)
     buffer_free(&connection->writing);
     free(connection->user);
     free(connection->external);
+    free(connection->authenticated);
     free(connection->delayed_no);
     free(connection);
     net_take_held(net);
@@ -168,6 +170,14 @@ void connection_quiet(struct connection *connection)
         return;
     uv_read_stop(&connection->socket.stream);
     connection->reading = false;
+}
+
+bool connection_learn_rights(struct connection *connection)
+{
+    rights_of(connection->master->config, connection->user,
+              connection->authenticated ? connection->authenticated : connection->user,
+              &connection->rights);
+    return connection->rights.role != CONFIG_ROLE_NONE;
 }
 
 /* --- accepting --- */

@@ -15,10 +15,12 @@
 
 #include "layer/layer.h"
 #include "mupdated/auth/auth.h"
+#include "mupdated/auth/rights.h"
 #include "mupdated/feed/dump.h"
 #include "mupdated/feed/subscription.h"
 #include "mupdated/feed/walk.h"
 #include "mupdated/master.h"
+#include "mupdated/net/audit.h"
 
 enum connection_state {
     CONNECTION_OPEN,      /* takes commands */
@@ -69,6 +71,9 @@ struct connection {
     char *external;        /* who a certificate says the client is, for EXTERNAL; or NULL */
     struct auth_exchange *auth;
     char *user;            /* NULL before authentication */
+    char *authenticated;   /* who acts as user, where that is another; otherwise NULL */
+    struct rights rights;  /* by the configuration of now */
+    struct audit_refusals refusals;
     struct subscription *subscription;
     struct listing *listing;
     size_t stores;         /* requests at the writer */
@@ -115,6 +120,9 @@ void connection_listing_ends(struct connection *connection);
 
 /* Take no more commands; what is under way is answered. */
 void connection_quiet(struct connection *connection);
+
+/* Look up the rights of its user; false: there are none. Only after authentication. */
+bool connection_learn_rights(struct connection *connection);
 
 /* Send what waits, then close. reason is static. */
 void connection_drain(struct connection *connection, const char *reason);

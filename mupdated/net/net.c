@@ -162,6 +162,19 @@ int net_init(struct net *net, struct master *master)
     return uv_timer_start(&net->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
 }
 
+void net_learn_rights(struct net *net)
+{
+    for (struct connection *connection = net->connections; connection;
+         connection = connection->next) {
+        if (!connection->user || connection->state >= CONNECTION_DRAINING ||
+            connection_learn_rights(connection))
+            continue;
+        audit_revoked(connection);
+        mupdate_server_bye(connection->session, "this user has no right to use this server");
+        connection_drain(connection, "the user has no right any more");
+    }
+}
+
 void net_stop_input(struct net *net)
 {
     for (struct connection *connection = net->connections; connection;

@@ -65,6 +65,12 @@ void net_take_held(struct net *net);
 /* Take no new connections; their sockets' files are removed. */
 void net_stop_listening(struct net *net);
 
+/*
+ * The configuration may give other rights than before: each session has the new
+ * ones from now on, and one whose user has none any more is closed.
+ */
+void net_learn_rights(struct net *net);
+
 /* Take no more commands from any connection. */
 void net_stop_input(struct net *net);
 

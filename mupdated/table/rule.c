@@ -61,25 +61,36 @@ static const char *check_request(const struct rule_policy *policy,
     return wrong;
 }
 
-static void refuse(struct rule_outcome *outcome, const char *text)
+static void answer_no(struct rule_outcome *outcome, enum rule_verdict verdict, const char *text)
 {
-    outcome->verdict = RULE_REFUSED;
+    outcome->verdict = verdict;
     outcome->moved = false;
     snprintf(outcome->text, sizeof(outcome->text), "%s", text);
 }
 
-/* Refuse, and say where the mailbox is, in octets that every client can read in a quoted string. */
-static void refuse_held(struct rule_outcome *outcome, const char *text,
-                        struct mupdate_text location)
+static void refuse(struct rule_outcome *outcome, const char *text)
 {
-    refuse(outcome, text);
+    answer_no(outcome, RULE_REFUSED, text);
+}
+
+/* Append octets that every client can read in a quoted string. */
+static void say_too(struct rule_outcome *outcome, struct mupdate_text place)
+{
     size_t used = strlen(outcome->text);
-    for (size_t i = 0; i < location.len && used + 1 < sizeof(outcome->text); i++) {
-        char octet = location.data[i];
+    for (size_t i = 0; i < place.len && used + 1 < sizeof(outcome->text); i++) {
+        char octet = place.data[i];
         bool plain = octet >= ' ' && octet <= '~' && octet != '"' && octet != '\\';
         outcome->text[used++] = (char)(plain ? octet : '?');
     }
     outcome->text[used] = '\0';
+}
+
+/* Refuse, and say where the mailbox is. */
+static void refuse_held(struct rule_outcome *outcome, const char *text,
+                        struct mupdate_text location)
+{
+    refuse(outcome, text);
+    say_too(outcome, location);
 }
 
 static void store(struct rule_outcome *outcome, enum mupdate_state state,
@@ -130,12 +141,9 @@ static void deactivate(const struct mupdate_row *now, const struct rule_request 
         store(outcome, MUPDATE_RESERVED, request);
 }
 
-void rule_apply(const struct rule_policy *policy, const struct mupdate_row *now,
-                const struct rule_request *request, struct rule_outcome *outcome)
+static void decide(const struct rule_policy *policy, const struct mupdate_row *now,
+                   const struct rule_request *request, struct rule_outcome *outcome)
 {
-    *outcome = (struct rule_outcome){.verdict = RULE_UNCHANGED, .text = "done"};
-    if (now != NULL && now->state == MUPDATE_ABSENT)
-        now = NULL;
     /* A row that came in under wider limits must not be there for ever. */
     if (now != NULL && request->verb == MUPDATE_DELETE) {
         store(outcome, MUPDATE_ABSENT, request);
@@ -160,4 +168,50 @@ void rule_apply(const struct rule_policy *policy, const struct mupdate_row *now,
         refuse(outcome, "mailbox doesn't exist");
         break;
     }
+}
+
+static bool writes(const struct rule_servers *servers, struct mupdate_text location)
+{
+    struct mupdate_text server = location_server(location);
+    if (servers->all)
+        return true;
+    for (size_t i = 0; i < servers->count; i++) {
+        struct mupdate_text name = {servers->names[i], strlen(servers->names[i])};
+        if (text_equal(name, server))
+            return true;
+    }
+    return false;
+}
+
+static void forbid(struct rule_outcome *outcome, struct mupdate_text location)
+{
+    answer_no(outcome, RULE_FORBIDDEN, "this user may not write mailboxes of server ");
+    say_too(outcome, location_server(location));
+}
+
+/* Of what everybody could do, not all is for everybody. */
+static void check_rights(const struct mupdate_row *now, const struct rule_request *request,
+                         struct rule_outcome *outcome)
+{
+    const struct rule_servers *servers = &request->writes;
+    bool takes_over = request->verb == MUPDATE_ACTIVATE && now != NULL &&
+                      now->state == MUPDATE_RESERVED;
+
+    if (!servers->all && servers->count == 0)
+        answer_no(outcome, RULE_FORBIDDEN, RULE_READ_ONLY);
+    else if (request->verb != MUPDATE_DELETE && !writes(servers, request->location))
+        forbid(outcome, request->location);
+    else if (now != NULL && !takes_over && !writes(servers, now->location))
+        forbid(outcome, now->location);
+}
+
+void rule_apply(const struct rule_policy *policy, const struct mupdate_row *now,
+                const struct rule_request *request, struct rule_outcome *outcome)
+{
+    *outcome = (struct rule_outcome){.verdict = RULE_UNCHANGED, .text = "done"};
+    if (now != NULL && now->state == MUPDATE_ABSENT)
+        now = NULL;
+    decide(policy, now, request, outcome);
+    if (outcome->verdict != RULE_REFUSED)
+        check_rights(now, request, outcome);
 }

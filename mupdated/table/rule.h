@@ -16,18 +16,27 @@ struct rule_policy {
     size_t acl_bytes;
 };
 
+/* The servers whose rows somebody may write. As zeroes: none, so that he may only read. */
+struct rule_servers {
+    bool all;
+    char *const *names; /* strings; not looked at when all */
+    size_t count;
+};
+
 /* A command that changes a row. What the verb does not take is empty. */
 struct rule_request {
     enum mupdate_verb verb;
     struct mupdate_text name;
     struct mupdate_text location;
     struct mupdate_text acl;
+    struct rule_servers writes; /* of who sent it */
 };
 
 enum rule_verdict {
     RULE_STORE,     /* store outcome.row (absent: delete the row), then OK */
     RULE_UNCHANGED, /* OK, and nothing is to be stored */
-    RULE_REFUSED,   /* NO */
+    RULE_REFUSED,   /* NO, whoever asks */
+    RULE_FORBIDDEN, /* NO: who asks lacks the right */
 };
 
 #define RULE_TEXT_BYTES 512
@@ -45,6 +54,9 @@ struct rule_outcome {
  */
 const char *rule_check_name(const struct rule_policy *policy, struct mupdate_text name);
 
+/* Said to who may write nothing. */
+#define RULE_READ_ONLY "this user may only read"
+
 /*
  * Decide. now is the row as it is, NULL or absent when there is none.
  *
@@ -56,6 +68,20 @@ const char *rule_check_name(const struct rule_policy *policy, struct mupdate_tex
  * "The same location" is the same octets, partition included; another server
  * is one with other octets. A text that names a holder has printable ASCII only,
  * neither a quote nor a backslash, and is cut to fit.
+ *
+ * What nobody may do is refused in the same words for all. Of the rest, who may
+ * not write all servers may write where the location that he gives is of a
+ * server of his, and the row as it is
+ *
+ *                   none or his own   another's, reserved   another's, active
+ *     RESERVE       yes               (held: for nobody)    (held: for nobody)
+ *     ACTIVATE      yes               yes: takes it over    no
+ *     DEACTIVATE    yes               (not active)          no
+ *     DELETE        yes               no                    no
+ *
+ * so that both ends of an XFER can be bound to their own servers: the source
+ * leaves a reserved row, which the target takes over. A server is the part of a
+ * location before its '!', octet by octet.
  */
 void rule_apply(const struct rule_policy *policy, const struct mupdate_row *now,
                 const struct rule_request *request, struct rule_outcome *outcome);

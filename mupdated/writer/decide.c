@@ -88,6 +88,20 @@ static enum store_result store_outcome(struct decide *decide, struct writer_requ
     return store_put(decide->store, request->change, error);
 }
 
+static enum writer_result result_of(enum rule_verdict verdict)
+{
+    switch (verdict) {
+    case RULE_REFUSED:
+        return WRITER_NO;
+    case RULE_FORBIDDEN:
+        return WRITER_FORBIDDEN;
+    case RULE_STORE:
+    case RULE_UNCHANGED:
+        break;
+    }
+    return WRITER_OK;
+}
+
 static enum store_result decide_request(struct decide *decide, struct writer_request *request,
                                         struct store_error *error)
 {
@@ -99,7 +113,7 @@ static enum store_result decide_request(struct decide *decide, struct writer_req
         return result;
     rule_apply(&request->policy, result == STORE_OK ? &row.mupdate : NULL, &request->rule,
                &outcome);
-    request->result = outcome.verdict == RULE_REFUSED ? WRITER_NO : WRITER_OK;
+    request->result = result_of(outcome.verdict);
     request->moved = outcome.moved;
     (void)snprintf(request->text, sizeof request->text, "%s", outcome.text);
     if (outcome.verdict != RULE_STORE)

@@ -28,6 +28,7 @@ struct writer_request *writer_request_new(const struct rule_request *rule, struc
     texts = (char *)(request + 1);
     request->owner = owner;
     request->rule.verb = rule->verb;
+    request->rule.writes = rule->writes;
     request->rule.name = keep(&texts, rule->name);
     request->rule.location = keep(&texts, rule->location);
     request->rule.acl = keep(&texts, rule->acl);

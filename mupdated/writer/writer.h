@@ -27,6 +27,7 @@
 enum writer_result {
     WRITER_OK,        /* durable, or nothing was to be stored */
     WRITER_NO,        /* refused: nothing was stored */
+    WRITER_FORBIDDEN, /* the same, since who asked lacks the right */
     WRITER_UNCERTAIN, /* may or may not be stored: close without an answer */
 };
 
@@ -47,7 +48,10 @@ struct writer_request {
     char text[RULE_TEXT_BYTES];
 };
 
-/* A request with its own copy of all texts; NULL: out of memory. */
+/*
+ * A request with its own copy of all texts; NULL: out of memory. The names in
+ * rule->writes are not copied, and must outlive the request.
+ */
 struct writer_request *writer_request_new(const struct rule_request *rule, struct mupdate_text who,
                                           void *owner);
 void writer_request_free(struct writer_request *request);

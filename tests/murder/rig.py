@@ -16,6 +16,25 @@ MECHANISMS = 'PLAIN DIGEST-MD5 SCRAM-SHA-256'
 # People with a mailbox who log in by themselves; each test takes fresh ones.
 PEOPLE = ['person%02d' % number for number in range(16)]
 PERSON_PASSWORD = 'PersonPw'
+# Each node logs in at the master by its own name, and may do what its kind needs; the
+# tests themselves are the admin.
+NODES = ('backend1', 'backend2', 'frontend1', 'frontend2')
+RIGHTS = {
+    'admins': MURDER[0],
+    'group_frontends': 'frontend1 frontend2',
+    'readers': '@frontends',
+    'backends': 'backend1=backend1.murder.test backend2=backend2.murder.test',
+    'audit': 'yes',
+}
+
+
+def log_in_by_its_name(node):
+    with open(node.imapd_conf) as file:
+        lines = file.read().splitlines()
+    for key in ('mupdate_authname', 'mupdate_username'):
+        lines[lines.index('%s: %s' % (key, MURDER[0]))] = '%s: %s' % (key, node.name)
+    with open(node.imapd_conf, 'w') as file:
+        file.write('\n'.join(lines) + '\n')
 
 
 def without_partition(table):
@@ -38,7 +57,7 @@ class Rig:
         self.numbers = itertools.count(1)
         self.people = iter(PEOPLE)
         self.add_accounts()
-        self.master = master.make(base, MECHANISMS)
+        self.master = master.make(base, MECHANISMS, NODES, RIGHTS)
         # SCRAM-SHA-256 is what Cyrus takes by itself; the others are made to differ.
         self.backend1 = Backend(base, 'backend1', '127.0.0.11')
         self.backend2 = Backend(base, 'backend2', '127.0.0.12', 'mupdate_mechs: DIGEST-MD5\n')
@@ -46,9 +65,12 @@ class Rig:
         self.frontend2 = Frontend(base, 'frontend2', '127.0.0.22', 'mupdate_mechs: PLAIN\n')
         self.backends = (self.backend1, self.backend2)
         self.frontends = (self.frontend1, self.frontend2)
+        for node in self.backends + self.frontends:
+            log_in_by_its_name(node)
 
     def add_accounts(self):
-        realms = {'mupdate': (MURDER,), 'backend1': (ADMIN, MURDER), 'backend2': (ADMIN, MURDER)}
+        realms = {'mupdate': [MURDER] + [(name, MURDER[1]) for name in NODES],
+                  'backend1': (ADMIN, MURDER), 'backend2': (ADMIN, MURDER)}
         people = [(person, PERSON_PASSWORD) for person in PEOPLE]
         for frontend in ('frontend1', 'frontend2'):
             realms[frontend] = [ADMIN] + people

@@ -21,11 +21,11 @@ def creation(rig, backend):
 
 
 def test_a_backend_takes_the_strongest_mechanism_by_itself(rig):
-    assert 'user=murder mechanism=SCRAM-SHA-256' in creation(rig, rig.backend1)
+    assert 'user=backend1 mechanism=SCRAM-SHA-256' in creation(rig, rig.backend1)
 
 
 def test_a_backend_can_be_told_to_use_another_mechanism(rig):
-    assert 'user=murder mechanism=DIGEST-MD5' in creation(rig, rig.backend2)
+    assert 'user=backend2 mechanism=DIGEST-MD5' in creation(rig, rig.backend2)
 
 
 @pytest.fixture
@@ -55,6 +55,6 @@ def test_nodes_turn_to_tls_where_plain_is_not_offered_without(rig, plain_under_t
         assert client.mechanisms() == []
     # The front-ends have to log in again too before they can agree.
     for _ in range(3):
-        assert 'user=murder mechanism=PLAIN' in creation(rig, rig.backend1)
+        assert 'user=backend1 mechanism=PLAIN' in creation(rig, rig.backend1)
     rig.backend1.tool('ctl_mboxlist -m')
     assert rig.backend1.tool('ctl_mboxlist -m -w').strip() == ''

@@ -218,10 +218,14 @@ def test_a_master_that_cannot_start_is_never_ready(daemons, supervisor, master):
 # --- reload ---
 
 
-def test_a_reload_changes_who_is_an_admin_and_leaves_sessions_alone(start):
-    daemon = start()
-    with daemon.client() as old, daemon.subscriber() as stream:
-        said = daemon.reload(admins="keeper")
+def test_a_reload_changes_who_is_an_admin_and_leaves_sessions_of_admins_alone(start):
+    daemon = start(admins="murder guest")
+    with daemon.client() as gone, daemon.connect() as old, daemon.connect() as stream:
+        old.login("guest", USERS["guest"])
+        stream.login("guest", USERS["guest"])
+        stream.update()
+        said = daemon.reload(admins="keeper guest")
+        assert b"BYE" in gone.read_to_end()
         assert "reload: key=admins changed" in said and "reload: done" in said
         with daemon.connect() as client:
             assert sasl.authenticate_plain(client, "murder", PASSWORD)[0] == "NO"

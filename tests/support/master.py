@@ -30,7 +30,7 @@ class Master:
 
 
 class MupdatedMaster(Master):
-    def __init__(self, base, mechanisms):
+    def __init__(self, base, mechanisms, rights):
         self.program = os.environ['MUPDATED']
         self.dir = os.path.join(base, 'master')
         os.mkdir(self.dir)
@@ -44,7 +44,7 @@ class MupdatedMaster(Master):
             'listen': '%s:%d' % (IP, MASTER_PORT),
             'database_directory': self.db,
             'log': 'stderr',
-            'admins': MURDER[0],
+            **rights,
             'allowplaintext': 'yes',
             'sasl_pwcheck_method': 'auxprop',
             'sasl_auxprop_plugin': 'sasldb',
@@ -104,10 +104,10 @@ class MupdatedMaster(Master):
 
 
 class CyrusMaster(Master):
-    def __init__(self, base, mechanisms):
+    def __init__(self, base, mechanisms, users):
         self.node = CyrusNode(base, 'mupdate', IP, '', {
             'mupdate': ('mupdate -m', MASTER_PORT, 'prefork=1')},
-            admins='murder', mechanisms=mechanisms)
+            admins=' '.join((MURDER[0],) + users), mechanisms=mechanisms)
 
     @property
     def running(self):
@@ -136,6 +136,9 @@ class CyrusMaster(Master):
         os.unlink(os.path.join(self.node.dir, 'conf', 'mailboxes.db'))
 
 
-def make(base, mechanisms):
-    kinds = {'mupdated': MupdatedMaster, 'cyrus': CyrusMaster}
-    return kinds[os.environ.get('MASTER', 'mupdated')](base, mechanisms)
+def make(base, mechanisms, users=(), rights=None):
+    """users: who may use it beside MURDER; rights: settings of mupdated's that say more."""
+    if os.environ.get('MASTER', 'mupdated') == 'cyrus':
+        return CyrusMaster(base, mechanisms, users)
+    return MupdatedMaster(base, mechanisms,
+                          rights or {'admins': ' '.join((MURDER[0],) + users)})

@@ -256,7 +256,7 @@ static void more_settings_than_anyone_has_are_refused(void **state)
         used += (size_t)sprintf(text + used, "sasl_option%u: x\n", i);
     }
     config = accept_text(text);
-    assert_int_equal(config->sasl_count, 4096);
+    assert_int_equal(config->sasl.count, 4096);
     config_free(config);
     strcpy(text + used, "admins: a\n");
     refuse_with(text, "t.conf:4097: admins: is setting number 4097");

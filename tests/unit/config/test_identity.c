@@ -27,7 +27,7 @@ static void a_map_is_read_entry_by_entry(void **state)
     };
     const char *at = "one=san-dns:b1.test; two = SUBJECT: CN=Jane Doe,O=A\\;B=C ;;three=san-uri:"
                      "spiffe://murder/x;four=cn:Jane Q;\tfive=san-email:ops@b.test;";
-    struct config_identity entry;
+    struct config_identity_entry entry;
     const char *reason;
     (void)state;
 
@@ -61,7 +61,7 @@ static void a_name_that_is_too_long_is_refused(void **state)
 {
     char map[TLS_NAME_BYTES + 16] = "one=cn:";
     const char *at = map;
-    struct config_identity entry;
+    struct config_identity_entry entry;
     const char *reason;
     (void)state;
 

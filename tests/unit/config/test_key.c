@@ -225,7 +225,7 @@ static void sasl_settings_are_kept_without_their_prefix(void **state)
                                         "sasl_minimum_layer: 1\n");
     (void)state;
 
-    assert_int_equal(config->sasl_count, 2);
+    assert_int_equal(config->sasl.count, 2);
     assert_string_equal(config_sasl(config, "pwcheck_method"), "auxprop");
     assert_string_equal(config_sasl(config, "mech_list"), "PLAIN SCRAM-SHA-256");
     assert_null(config_sasl(config, "minimum_layer"));
@@ -245,7 +245,7 @@ static void the_services_own_sasl_setting_wins_in_either_order(void **state)
 
     for (size_t i = 0; i < COUNT(texts); i++) {
         struct config *config = accept_text(texts[i]);
-        assert_int_equal(config->sasl_count, 1);
+        assert_int_equal(config->sasl.count, 1);
         assert_string_equal(config_sasl(config, "mech_list"), "GSSAPI");
         config_free(config);
     }

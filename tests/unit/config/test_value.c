@@ -345,7 +345,7 @@ static void the_defaults_are_those_that_the_manual_promises(void **state)
     assert_false(config->allowplaintext);
     assert_int_equal(config->sasl_minimum_layer, 0);
     assert_int_equal(config->sasl_maximum_layer, 256);
-    assert_int_equal(config->sasl_count, 0);
+    assert_int_equal(config->sasl.count, 0);
     assert_int_equal(config->failedloginpause_ms, 3000);
     assert_int_equal(config->password_cache, CONFIG_PASSWORD_CACHE_SASLDB);
     assert_int_equal(config->password_cache_time_ms, 60000);

@@ -22,7 +22,7 @@ static void apply(const struct rule_policy *with, const struct mupdate_row *now,
                   enum mupdate_verb verb, struct mupdate_text name, struct mupdate_text location,
                   struct mupdate_text acl, struct rule_outcome *outcome)
 {
-    struct rule_request request = {verb, name, location, acl};
+    struct rule_request request = {verb, name, location, acl, {.all = true}};
     memset(outcome, 'x', sizeof(*outcome));
     rule_apply(with, now, &request, outcome);
 }

@@ -59,7 +59,7 @@ static void submit_next(struct load *load)
     struct message message = {.name = rand_r(&load->seed) % NAMES, .what = SUBMITTED};
     char name[32];
     char location[32];
-    struct rule_request rule = {.verb = MUPDATE_ACTIVATE};
+    struct rule_request rule = {.verb = MUPDATE_ACTIVATE, .writes.all = true};
     struct writer_request *request;
 
     message.version = ++load->versions[message.name];

@@ -222,6 +222,7 @@ static struct writer_request *ask(struct fixture *fixture, enum mupdate_verb ver
                                   const char *location)
 {
     struct rule_request rule = {.verb = verb,
+                                .writes.all = true,
                                 .name = text_of(name),
                                 .location = text_of(location),
                                 .acl = text_of(verb == MUPDATE_ACTIVATE ? "a lrs" : "")};
@@ -259,6 +260,30 @@ static void requests_of_one_batch_see_each_other_and_share_one_commit(void **sta
     assert_true(text_equal(fourth->change->now.who, text_of("backend1")));
     assert_int_equal(fixture->store.commits, 1);
     assert_int_equal(fixture->store.last, 3);
+}
+
+static void rights_are_decided_by_the_row_as_the_batch_sees_it(void **state)
+{
+    static char server[] = "be2";
+    static char *const servers[] = {server};
+    const struct rule_servers bound = {.names = servers, .count = 1};
+    struct fixture *fixture = *state;
+    struct writer_request *early;
+    struct writer_request *late;
+
+    ask(fixture, MUPDATE_ACTIVATE, "user.a", "be1!p");
+    early = ask(fixture, MUPDATE_ACTIVATE, "user.a", "be2!p");
+    early->rule.writes = bound;
+    ask(fixture, MUPDATE_DEACTIVATE, "user.a", "be1!p");
+    late = ask(fixture, MUPDATE_ACTIVATE, "user.a", "be2!p");
+    late->rule.writes = bound;
+    decide_batch(&fixture->decide, fixture->head);
+    assert_int_equal(early->result, WRITER_FORBIDDEN);
+    assert_null(early->change);
+    assert_string_equal(early->text, "this user may not write mailboxes of server be1");
+    assert_int_equal(late->result, WRITER_OK);
+    assert_int_equal(late->change->now.sequence, 3);
+    assert_int_equal(fixture->store.commits, 1);
 }
 
 static void one_request_that_cannot_be_stored_does_not_fail_the_others(void **state)
@@ -417,6 +442,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(requests_of_one_batch_see_each_other_and_share_one_commit),
+        TEST(rights_are_decided_by_the_row_as_the_batch_sees_it),
         TEST(one_request_that_cannot_be_stored_does_not_fail_the_others),
         TEST(a_decision_that_rested_on_what_was_undone_is_taken_again),
         TEST(a_deadlock_is_tried_again_and_leaves_no_trace),

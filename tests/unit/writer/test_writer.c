@@ -43,7 +43,7 @@ static void submit(struct fixture *fixture, enum mupdate_verb verb, const char *
                    const char *location, const char *acl)
 {
     struct rule_request rule = {.verb = verb, .name = text_of(name), .location = text_of(location),
-                                .acl = text_of(acl)};
+                                .acl = text_of(acl), .writes.all = true};
     struct writer_request *request =
         writer_request_new(&rule, text_of("backend1"), (void *)(intptr_t)fixture->submitted++);
 
