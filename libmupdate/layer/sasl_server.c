@@ -94,6 +94,13 @@ static int server_canon_user(sasl_conn_t *conn, void *context, const char *in, u
 
     (void)conn;
     (void)realm;
+    /* As Cyrus-SASL does behind this; libsasl 2.1.28 fails at it, and LOGIN then loses memory. */
+    while (len > 0 && *in == ' ') {
+        in++;
+        len--;
+    }
+    while (len > 0 && in[len - 1] == ' ')
+        len--;
     len = without_default_realm(in, len, server->link.endpoint.hostname);
     if (is_invalid(in, len) || len >= size) {
         server->invalid = true;
