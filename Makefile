@@ -67,7 +67,7 @@ ALL_LDFLAGS = $(SANITIZE) -pthread -Wl,--as-needed $(HARDENED_LINK) $(LDFLAGS)
 pkg = $(shell pkg-config --libs $(1))
 LAYER_LIBS = $(call pkg,openssl libsasl2 zlib)
 CTL_LIBS = $(call pkg,jansson libbsd) $(LAYER_LIBS)
-MUPDATED_LIBS = $(call pkg,libuv libsystemd libxxhash) -ldb-5.3 $(LAYER_LIBS)
+MUPDATED_LIBS = $(call pkg,jansson libuv libsystemd libxxhash) -ldb-5.3 $(LAYER_LIBS)
 TEST_LIBS = $(call pkg,cmocka jansson libbsd) $(MUPDATED_LIBS)
 
 # --- sources: the folders are the modules -----------------------------------

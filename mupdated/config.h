@@ -63,6 +63,8 @@ struct config {
     int mupdate_port;           /* has been put into listen where no port was given */
     char *configdirectory;      /* NULL: none */
     char *database_directory;   /* default: CONFIGDIRECTORY/mupdated, or /var/lib/mupdated */
+    char *control_socket;       /* default: "control" in database_directory; NULL: none */
+    char *control_group;        /* NULL: none */
 
     /* the process */
     char *user;                 /* NULL: see privileges.h */

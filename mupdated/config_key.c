@@ -94,6 +94,9 @@ const struct config_key config_keys[] = {
      .example = "/var/lib/cyrus"},
     {KEY("database_directory", CONFIG_PATH, RESTART), MEMBER(database_directory),
      .example = "/var/lib/mupdated"},
+    {KEY("control_socket", CONFIG_PATH, RESTART), MEMBER(control_socket),
+     .example = "/run/mupdated/control", .none = "none"},
+    {KEY("control_group", CONFIG_NAME, RESTART), MEMBER(control_group), .example = "mailadmin"},
 
     /* the process */
     {KEY("user", CONFIG_NAME, RESTART), MEMBER(user), .example = "mupdated"},

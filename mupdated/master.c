@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "mupdated/certificates.h"
+#include "mupdated/control/control.h"
 #include "mupdated/log.h"
 #include "mupdated/net/audit.h"
 #include "mupdated/net/commands.h"
@@ -54,8 +55,10 @@ static void drop_subscribers(struct master *master, uint64_t behind, const char 
 
     for (struct feed_position *at = feed_first(master->feed); at; at = next) {
         next = at->next;
-        if (feed_behind(at) >= behind)
-            connection_close(at->owner, reason);
+        if (feed_behind(at) < behind)
+            continue;
+        master->counters.subscribers_lost++;
+        connection_close(at->owner, reason);
     }
 }
 
@@ -65,6 +68,13 @@ static void make_visible(struct master *master, const struct change *change)
         out_of_memory();
     if (!feed_publish(master->feed, change))
         drop_subscribers(master, 0, "out of memory for its changes");
+}
+
+static void count_request(struct counters *counters, const struct writer_request *request)
+{
+    counters->stored += request->change != NULL;
+    counters->changes_refused += request->result == WRITER_NO;
+    counters->changes_uncertain += request->result == WRITER_UNCERTAIN;
 }
 
 static void on_stored(void *context, struct writer_request *batch, uint64_t first)
@@ -82,10 +92,12 @@ static void on_stored(void *context, struct writer_request *batch, uint64_t firs
     }
     for (struct writer_request *request = batch; request; request = next) {
         next = request->next;
+        count_request(&master->counters, request);
         commands_stored(request->owner, request);
         writer_request_free(request);
     }
     departed_trim(master->departed, first);
+    master->position.first = first;
     if (feed_worst(master->feed) > backlog)
         drop_subscribers(master, backlog + 1, "too far behind: subscriber_backlog");
     for (struct feed_position *at = feed_first(master->feed); at; at = at->next) {
@@ -94,6 +106,7 @@ static void on_stored(void *context, struct writer_request *batch, uint64_t firs
         if (!connection->write_pending)
             connection_schedule(connection);
     }
+    control_changed(master->control);
 }
 
 /* --- start --- */
@@ -122,6 +135,7 @@ static int fill_table(struct master *master)
     char history[2 * STORE_HISTORY_BYTES + 1];
 
     store_position(master->store, &position);
+    master->position = position;
     error.text[0] = '\0';
     if (store_rows(master->store, on_row, master->table, &error) != STORE_OK ||
         !table_loaded(master->table) ||
@@ -200,6 +214,7 @@ int master_bind(struct master *master, uv_loop_t *loop, const struct config *con
 {
     memset(master, 0, sizeof *master);
     master->loop = loop;
+    master->started_ns = uv_hrtime();
     master->config = config;
     master->servername = config->servername;
     if (net_init(&master->net, master) != 0) {
@@ -235,6 +250,7 @@ int master_start(struct master *master)
     if ((code = open_store(master)) != EX_OK || (code = fill_table(master)) != EX_OK ||
         (code = start_writer(master)) != EX_OK)
         return code;
+    master->control = control_start(master, config);
     return net_listen(&master->net, master, config) ? EX_OK : EX_UNAVAILABLE;
 }
 
@@ -312,6 +328,8 @@ void master_stop(struct master *master, void (*stopped)(void *context), void *co
     struct stop *stop = calloc(1, sizeof *stop);
 
     net_stop_listening(&master->net);
+    control_stop(master->control);
+    master->control = NULL;
     if (!stop) {
         log_error("cannot stop in order: out of memory");
         _exit(EX_OSERR);

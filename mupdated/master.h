@@ -12,6 +12,7 @@
 #include "layer/tls.h"
 #include "mupdated/auth/auth.h"
 #include "mupdated/config.h"
+#include "mupdated/counters.h"
 #include "mupdated/feed/feed.h"
 #include "mupdated/feed/heal.h"
 #include "mupdated/feed/slice.h"
@@ -37,6 +38,10 @@ struct master {
     struct stream *stream;
     struct heal *heal;
     struct writer *writer;   /* NULL: takes no changes, at start and at the end */
+    struct control *control; /* NULL: there is no control socket */
+    struct store_position position; /* of the start; first is kept up to date */
+    struct counters counters;
+    uint64_t started_ns;     /* of uv_hrtime() */
     struct net net;
 };
 

@@ -8,6 +8,7 @@
 struct feed_entry {
     struct feed_entry *next;
     uint64_t sequence;
+    int64_t time_us;
     size_t positions;
     size_t name_len;
     size_t old_len;
@@ -33,6 +34,7 @@ static struct feed_entry *entry_new(uint64_t sequence, struct mupdate_text name,
         return NULL;
     entry->next = NULL;
     entry->sequence = sequence;
+    entry->time_us = 0;
     entry->positions = 0;
     entry->name_len = name.len;
     entry->old_len = old_server.len;
@@ -103,6 +105,7 @@ bool feed_publish(struct feed *feed, const struct change *change)
         feed->newest->sequence = feed->sequence; /* who joins now has nothing to pass */
         return false;
     }
+    entry->time_us = change->now.time_us;
     feed->newest->next = entry;
     feed->newest = entry;
     feed_reap(feed);
@@ -150,6 +153,7 @@ bool feed_next(struct feed_entry **at, struct feed_change *change)
     if (!entry)
         return false;
     change->sequence = entry->sequence;
+    change->time_us = entry->time_us;
     change->name = (struct mupdate_text){entry->bytes, entry->name_len};
     change->old_server = (struct mupdate_text){entry->bytes + entry->name_len, entry->old_len};
     change->new_server =

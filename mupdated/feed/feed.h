@@ -22,6 +22,7 @@ struct feed;
 /* One change. Valid until the subscriber that it was given to moves on. */
 struct feed_change {
     uint64_t sequence;
+    int64_t time_us; /* when it was made: microseconds since 1970, UTC */
     struct mupdate_text name;
     struct mupdate_text old_server; /* empty: the mailbox was nowhere */
     struct mupdate_text new_server; /* empty: the mailbox is gone */

@@ -23,6 +23,7 @@ static void authentication_ends(struct connection *connection)
 static void log_no_login(struct connection *connection, const char *what, const char *user,
                          const char *reason)
 {
+    connection->master->counters.bad_logins++;
     log_notice("%s: %s mechanism=%s user=%s reason=%s", what, connection->peer,
                LOG_VALUE(auth_exchange_mechanism(connection->auth),
                          strlen(auth_exchange_mechanism(connection->auth))),
@@ -64,6 +65,7 @@ static void grant_login(struct connection *connection, const struct auth_answer 
         connection_close(connection, "the login could not be completed");
         return;
     }
+    connection->master->counters.logins++;
     log_notice("login: %s user=%s mechanism=%s%s%s%s", connection->peer,
                LOG_VALUE(answer->user, strlen(answer->user)),
                auth_exchange_mechanism(connection->auth),
@@ -248,6 +250,7 @@ static bool update(struct connection *connection, const struct mupdate_server_ev
         return false;
     }
     connection->subscription = subscription;
+    master->counters.subscriptions++;
     log_info("subscriber: %s user=%s sequence=%llu%s", connection->peer,
              LOG_VALUE(connection->user, strlen(connection->user)),
              (unsigned long long)feed_sequence(master->feed), event->host_count ? " partial" : "");
@@ -257,6 +260,7 @@ static bool update(struct connection *connection, const struct mupdate_server_ev
 
 bool commands_handle(struct connection *connection, const struct mupdate_server_event *event)
 {
+    connection->master->counters.commands[event->type]++;
     switch (event->type) {
     case MUPDATE_SERVER_AUTHENTICATE:
         return authenticate(connection, event);

@@ -273,6 +273,7 @@ bool connection_accept(struct master *master, uv_stream_t *listening, const char
         net->connections->previous = connection;
     net->connections = connection;
     net->count++;
+    connection->number = ++master->counters.accepted;
     connection->opened_ms = connection->input_ms = uv_now(master->loop);
     strcpy(connection->peer, "?");
 
@@ -300,6 +301,7 @@ bool connection_accept(struct master *master, uv_stream_t *listening, const char
     if (net->count > master->config->connections_max) {
         log_warning("too many connections: %s limit=%zu", connection->peer,
                     master->config->connections_max);
+        master->counters.turned_away++;
         mupdate_server_bye(connection->session, "too many connections");
         connection_drain(connection, "too many connections");
         return true;

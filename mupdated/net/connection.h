@@ -80,6 +80,7 @@ struct connection {
     size_t store_bytes;    /* and the octets of their texts */
     bool socket_closed;
 
+    uint64_t number;       /* counts the connections of this process, from 1 */
     uint64_t opened_ms;
     uint64_t input_ms;     /* when the last byte came */
     uint64_t wake_at_ms;   /* 0: never */

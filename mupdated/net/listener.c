@@ -4,13 +4,13 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "mupdated/config_listen.h"
 #include "mupdated/log.h"
 #include "mupdated/net/connection.h"
 #include "mupdated/net/net.h"
+#include "mupdated/net/unix_socket.h"
 
 /* The kernel cuts it to net.core.somaxconn; every change is a connection. */
 #define BACKLOG 4096
@@ -62,27 +62,6 @@ static void on_closed(uv_handle_t *handle)
 
     free(listener->path);
     free(listener);
-}
-
-/* A socket that nobody listens on is left over from a crash. */
-static bool remove_stale(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct stat status;
-    bool alive;
-    int fd;
-
-    if (lstat(path, &status) != 0)
-        return errno == ENOENT;
-    if (!S_ISSOCK(status.st_mode) || strlen(path) >= sizeof address.sun_path)
-        return false;
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return false;
-    strcpy(address.sun_path, path);
-    alive = connect(fd, (struct sockaddr *)&address, sizeof address) == 0 || errno != ECONNREFUSED;
-    close(fd);
-    return !alive && unlink(path) == 0;
 }
 
 /*
@@ -142,9 +121,10 @@ static const char *bind_tcp(struct listener *listener, const struct sockaddr *ad
 static const char *bind_unix(struct listener *listener)
 {
     int error = uv_pipe_init(listener->master->loop, &listener->socket.pipe, 0);
+    const char *wrong = unix_socket_make_way(listener->path);
 
-    if (!remove_stale(listener->path))
-        return "the path exists and is in use, or is no socket; remove it";
+    if (wrong)
+        return wrong;
     if (error == 0)
         error = uv_pipe_bind(&listener->socket.pipe, listener->path);
     if (error == 0 && chmod(listener->path, 0660) != 0)

@@ -185,6 +185,14 @@ static void send_last_words(struct connection *connection)
                         &error);
 }
 
+size_t traffic_waiting(const struct connection *connection)
+{
+    const uint8_t *data;
+
+    return buffer_len(&connection->raw) + buffer_len(&connection->writing) +
+           output(connection, &data);
+}
+
 bool traffic_all_sent(const struct connection *connection)
 {
     return !connection->write_pending && buffer_len(&connection->raw) == 0 &&

@@ -21,6 +21,9 @@ bool traffic_flush(struct connection *connection);
 /* Whether the session or its dump has something to send. */
 bool traffic_has_output(const struct connection *connection);
 
+/* Encoded octets that the socket has not taken yet. */
+size_t traffic_waiting(const struct connection *connection);
+
 /* Whether the socket has taken all that the session and the layers said. */
 bool traffic_all_sent(const struct connection *connection);
 

@@ -60,7 +60,7 @@ int store_read(DB *db, DB_TXN *txn, const void *key, size_t key_len, u_int32_t f
     return code;
 }
 
-/* What a scan does with a record: STORE_OK to go on. */
+/* What a scan does with a record: STORE_OK to go on, STORE_ABSENT when it has seen enough. */
 typedef enum store_result scan_record(struct store *store, void *context, struct mupdate_text key,
                                       struct mupdate_text value, struct store_error *error);
 
@@ -113,10 +113,10 @@ static enum store_result scan(struct store *store, DB *db, const char *name, voi
             code = grow(&bulk.data, &bulk.ulen, bulk.size);
         }
     }
-    if (code != 0 && code != DB_NOTFOUND) {
-        (void)store_fail(store, error, code, "read", &(struct mupdate_text){name, strlen(name)});
-        result = STORE_BROKEN;
-    }
+    if (result == STORE_ABSENT)
+        result = STORE_OK;
+    if (code != 0 && code != DB_NOTFOUND)
+        result = store_fail(store, error, code, "read", &(struct mupdate_text){name, strlen(name)});
     if (cursor)
         (void)cursor->close(cursor);
     free(key.data);
@@ -155,7 +155,9 @@ enum store_result store_rows(struct store *store, store_row *callback, void *con
 struct changes_scan {
     store_change *callback;
     void *context;
-    uint64_t next; /* the sequence number that must come now */
+    uint64_t next;  /* the sequence number that must come now */
+    uint64_t last;  /* and the last one that is wanted */
+    bool may_start; /* at any number: those before it may have been trimmed */
 };
 
 static enum store_result one_change(struct store *store, void *context, struct mupdate_text key,
@@ -168,6 +170,11 @@ static enum store_result one_change(struct store *store, void *context, struct m
     if (key.len != 8)
         return store_damaged(store, error, FORMAT_CHANGES, key, "its key is not a sequence number");
     change.now.sequence = format_get_u64((const unsigned char *)key.data);
+    if (change.now.sequence > scan_of->last)
+        return STORE_ABSENT;
+    if (scan_of->may_start)
+        scan_of->next = change.now.sequence;
+    scan_of->may_start = false;
     if (change.now.sequence != scan_of->next)
         return store_damaged_change(store, error, scan_of->next, "it is missing");
     wrong = format_decode_change(value.data, value.len, &change);
@@ -177,25 +184,41 @@ static enum store_result one_change(struct store *store, void *context, struct m
     return scan_of->callback(scan_of->context, &change) ? STORE_OK : STORE_REFUSED;
 }
 
-enum store_result store_changes(struct store *store, uint64_t from, store_change *callback,
-                                void *context, struct store_error *error)
+static enum store_result scan_changes(struct store *store, struct changes_scan *scan_of,
+                                      struct store_error *error)
 {
-    struct changes_scan scan_of = {callback, context, from};
     enum store_result result;
     unsigned char *key;
 
-    if (scan_of.next < store->position.first)
-        scan_of.next = store->position.first;
-    if (scan_of.next > store->position.last)
+    if (scan_of->next > scan_of->last)
         return STORE_OK;
     key = malloc(8);
     if (!key) {
         (void)store_fail(store, error, ENOMEM, "read " FORMAT_CHANGES, NULL);
         return STORE_BROKEN;
     }
-    format_put_u64(key, scan_of.next);
-    result = scan(store, store->changes, FORMAT_CHANGES, key, 8, one_change, &scan_of, error);
-    if (result == STORE_OK && scan_of.next != store->position.last + 1)
-        return store_damaged_change(store, error, scan_of.next, "it is missing");
+    format_put_u64(key, scan_of->next);
+    result = scan(store, store->changes, FORMAT_CHANGES, key, 8, one_change, scan_of, error);
+    if (result == STORE_OK && !scan_of->may_start && scan_of->next != scan_of->last + 1)
+        return store_damaged_change(store, error, scan_of->next, "it is missing");
     return result;
+}
+
+enum store_result store_changes(struct store *store, uint64_t from, store_change *callback,
+                                void *context, struct store_error *error)
+{
+    struct changes_scan scan_of = {callback, context, from, store->position.last, false};
+
+    if (scan_of.next < store->position.first)
+        scan_of.next = store->position.first;
+    return scan_changes(store, &scan_of, error);
+}
+
+enum store_result store_changes_between(struct store *store, uint64_t from, uint64_t to,
+                                        store_change *callback, void *context,
+                                        struct store_error *error)
+{
+    struct changes_scan scan_of = {callback, context, from, to, true};
+
+    return scan_changes(store, &scan_of, error);
 }

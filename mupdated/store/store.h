@@ -81,6 +81,16 @@ enum store_result store_changes(struct store *store, uint64_t from, store_change
                                 void *context, struct store_error *error);
 
 /*
+ * Read the changes from one number to another, both included and both committed, while the
+ * writer runs: for any thread. Those that were trimmed, or are meanwhile, are left out.
+ * STORE_REFUSED with error->again: it met the writer; what the callback was given stands, so
+ * that the call can be repeated from there.
+ */
+enum store_result store_changes_between(struct store *store, uint64_t from, uint64_t to,
+                                        store_change *callback, void *context,
+                                        struct store_error *error);
+
+/*
  * A batch: one transaction. After an error of _begin, _get or _put the batch is
  * aborted already and nothing of it is stored: STORE_REFUSED (full disk, out of
  * memory or descriptors, deadlock: the next batch may succeed) or STORE_BROKEN

@@ -6,6 +6,7 @@
 
 struct interned {
     size_t references;
+    struct intern_rows rows;
     size_t len;
     char data[];
 };
@@ -48,6 +49,7 @@ const struct interned *intern_take(struct intern *intern, struct mupdate_text te
         if (interned == NULL)
             return NULL;
         interned->references = 0;
+        interned->rows = (struct intern_rows){0, 0};
         interned->len = text.len;
         if (text.len > 0)
             memcpy(interned->data, text.data, text.len);
@@ -66,5 +68,26 @@ void intern_release(struct intern *intern, const struct interned *interned)
     if (--own->references == 0) {
         index_remove(&intern->index, intern_text(own));
         free(own);
+    }
+}
+
+struct intern_rows *intern_rows(const struct interned *interned)
+{
+    return &((struct interned *)interned)->rows;
+}
+
+void intern_each(const struct intern *intern, intern_visit *visit, void *context)
+{
+    for (size_t i = 0; i < INDEX_SHARDS; i++) {
+        const struct index_shard *shard = &intern->index.shards[i];
+
+        for (uint32_t place = 0; place < shard->places; place++) {
+            const struct interned *interned;
+
+            if (shard->tags[place] == 0)
+                continue;
+            interned = shard->items[place];
+            visit(context, intern_text(interned), &interned->rows);
+        }
     }
 }

@@ -26,4 +26,18 @@ void intern_release(struct intern *intern, const struct interned *interned);
 /* Valid until the string is released. */
 struct mupdate_text intern_text(const struct interned *interned);
 
+/* How many rows of each state name the string as their location; the table keeps it. */
+struct intern_rows {
+    uint64_t active;
+    uint64_t reserved;
+};
+
+struct intern_rows *intern_rows(const struct interned *interned);
+
+/*
+ * Call visit for each string, in no order. Nothing may be taken or released meanwhile.
+ */
+typedef void intern_visit(void *context, struct mupdate_text text, const struct intern_rows *rows);
+void intern_each(const struct intern *intern, intern_visit *visit, void *context);
+
 #endif

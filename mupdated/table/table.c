@@ -132,7 +132,13 @@ static void count_in(struct table *table, const struct table_row *from)
     view(from, &row);
     digest_add(&table->digest, &row.mupdate);
     table->counts.rows++;
-    *(row.mupdate.state == MUPDATE_ACTIVE ? &table->counts.active : &table->counts.reserved) += 1;
+    if (row.mupdate.state == MUPDATE_ACTIVE) {
+        table->counts.active++;
+        intern_rows(from->location)->active++;
+    } else {
+        table->counts.reserved++;
+        intern_rows(from->location)->reserved++;
+    }
 }
 
 static void count_out(struct table *table, const struct table_row *from)
@@ -141,7 +147,13 @@ static void count_out(struct table *table, const struct table_row *from)
     view(from, &row);
     digest_subtract(&table->digest, &row.mupdate);
     table->counts.rows--;
-    *(row.mupdate.state == MUPDATE_ACTIVE ? &table->counts.active : &table->counts.reserved) -= 1;
+    if (row.mupdate.state == MUPDATE_ACTIVE) {
+        table->counts.active--;
+        intern_rows(from->location)->active--;
+    } else {
+        table->counts.reserved--;
+        intern_rows(from->location)->reserved--;
+    }
 }
 
 static void remove_row(struct table *table, struct mupdate_text name)
@@ -285,6 +297,27 @@ uint64_t table_sequence(const struct table *table)
 void table_counts(const struct table *table, struct table_counts *counts)
 {
     *counts = table->counts;
+}
+
+struct locations {
+    table_location *visit;
+    void *context;
+};
+
+static void visit_location(void *context, struct mupdate_text text, const struct intern_rows *rows)
+{
+    const struct locations *locations = context;
+
+    /* The pool holds identities too. */
+    if (rows->active || rows->reserved)
+        locations->visit(locations->context, text, rows->active, rows->reserved);
+}
+
+void table_locations(const struct table *table, table_location *visit, void *context)
+{
+    struct locations locations = {visit, context};
+
+    intern_each(&table->strings, visit_location, &locations);
 }
 
 void table_digest(const struct table *table, unsigned char digest[TABLE_DIGEST_BYTES])

@@ -79,6 +79,14 @@ uint64_t table_sequence(const struct table *table);
 void table_counts(const struct table *table, struct table_counts *counts);
 
 /*
+ * Call visit for each location that rows have, in no order, with how many. Costs no walk:
+ * the counts are kept up to date by each change.
+ */
+typedef void table_location(void *context, struct mupdate_text location, uint64_t active,
+                            uint64_t reserved);
+void table_locations(const struct table *table, table_location *visit, void *context);
+
+/*
  * A digest that each change keeps up to date: the sum, modulo 2^128, of a hash
  * of each row's state, name, location and ACL. Equal tables, equal digests,
  * whatever their order and history and wherever they are computed.

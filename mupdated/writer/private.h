@@ -61,6 +61,7 @@ struct writer {
     struct writer_queue queue;
     struct writer_queue decided;
     uint64_t first; /* oldest change in the log of changes */
+    struct writer_stats stats;
     uint64_t log_changes;
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <sched.h>
 #include <syslog.h>
+#include <time.h>
 
 #include "mupdated/writer/private.h"
 
@@ -66,13 +67,37 @@ static bool trim(struct writer *writer, uint64_t keep)
     return false;
 }
 
+const uint64_t writer_commit_ends_ns[WRITER_COMMIT_BUCKETS] = {
+    100000,   250000,    500000,    1000000,   2500000,    5000000,    10000000,
+    25000000, 50000000, 100000000, 250000000, 500000000, 1000000000, 2500000000,
+};
+
+/* Call with the lock held. */
+static void count_batch(struct writer_stats *stats, const struct writer_request *first,
+                        uint64_t took_ns)
+{
+    size_t bucket = 0;
+
+    while (bucket < WRITER_COMMIT_BUCKETS && took_ns > writer_commit_ends_ns[bucket])
+        bucket++;
+    stats->commit_counts[bucket]++;
+    stats->commit_ns += took_ns;
+    stats->batches++;
+    for (; first; first = first->next) {
+        stats->requests++;
+        stats->stored += first->change != NULL;
+    }
+}
+
 static void hand_back(struct writer *writer, struct writer_request *first,
-                      struct writer_request *last)
+                      struct writer_request *last, uint64_t took_ns)
 {
     struct store_position position;
 
     store_position(writer->store, &position);
     uv_mutex_lock(&writer->lock);
+    count_batch(&writer->stats, first, took_ns);
+    writer->stats.refusing = writer->decide.state != DECIDE_STORING;
     writer_queue_append(&writer->decided, first, last);
     writer->first = position.first;
     if (store_wants_log(writer->store))
@@ -136,8 +161,10 @@ void writer_thread(void *argument)
 
         alone = first && first == last;
         if (first) {
+            uint64_t begun = uv_hrtime();
+
             decide_batch(&writer->decide, first);
-            hand_back(writer, first, last);
+            hand_back(writer, first, last, uv_hrtime() - begun);
             paused = false;
         }
         if (trimming) {
@@ -157,8 +184,20 @@ void writer_thread(void *argument)
 static void take_checkpoint(struct writer *writer, bool *failing)
 {
     struct store_error error;
+    struct timespec now = {0};
+    uint64_t begun = uv_hrtime();
     bool failed = store_checkpoint(writer->store, &error) != STORE_OK;
+    uint64_t took_ns = uv_hrtime() - begun;
 
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    uv_mutex_lock(&writer->lock);
+    writer->stats.checkpoints++;
+    writer->stats.checkpoint_failures += failed;
+    if (!failed) {
+        writer->stats.checkpoint_ns = took_ns;
+        writer->stats.checkpoint_time_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    }
+    uv_mutex_unlock(&writer->lock);
     if (failed && !*failing)
         say(writer, LOG_WARNING, error.text);
     else if (*failing && !failed)

@@ -204,6 +204,13 @@ size_t writer_pending(const struct writer *writer)
     return writer->pending;
 }
 
+void writer_stats(struct writer *writer, struct writer_stats *stats)
+{
+    uv_mutex_lock(&writer->lock);
+    *stats = writer->stats;
+    uv_mutex_unlock(&writer->lock);
+}
+
 void writer_stop(struct writer *writer, void (*closed)(void *context), void *context)
 {
     writer->closed = closed;

@@ -100,6 +100,27 @@ void writer_set_policy(struct writer *writer, const struct rule_policy *policy,
 /* Requests submitted and not handed back yet. */
 size_t writer_pending(const struct writer *writer);
 
+/* Upper ends, in nanoseconds, of what commit_counts are of; the last one has no end. */
+#define WRITER_COMMIT_BUCKETS 14
+extern const uint64_t writer_commit_ends_ns[WRITER_COMMIT_BUCKETS];
+
+/* What the writer did since it started. */
+struct writer_stats {
+    uint64_t batches;
+    uint64_t requests;         /* in them */
+    uint64_t stored;           /* changes that were stored */
+    uint64_t commit_counts[WRITER_COMMIT_BUCKETS + 1]; /* batches that took up to so long */
+    uint64_t commit_ns;        /* what all batches took together, from decision to disk */
+    uint64_t checkpoints;
+    uint64_t checkpoint_failures;
+    uint64_t checkpoint_ns;    /* what the last one took */
+    int64_t checkpoint_time_us; /* when it ended, since 1970; 0: never */
+    bool refusing;             /* the last change could not be stored */
+};
+
+/* Any thread. */
+void writer_stats(struct writer *writer, struct writer_stats *stats);
+
 /*
  * Loop's thread: decide what is queued, stop the threads, take a last
  * checkpoint. closed is called on the loop when all results were handed back

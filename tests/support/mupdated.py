@@ -19,6 +19,8 @@ import tempfile
 import time
 import zlib
 
+import control
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build"))
 DAEMON = BUILD / "mupdated"
@@ -225,6 +227,11 @@ class Daemon:
         client = self.connect(**options)
         client.login()
         return client
+
+    def control(self):
+        """A client of the control socket."""
+        return control.Control(self.settings.get("control_socket") or
+                               self.settings["database_directory"] / "control")
 
     def subscriber(self, *servers, **options):
         """A client that is logged in and streams."""

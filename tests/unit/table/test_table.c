@@ -92,6 +92,41 @@ static void assert_row(const struct row *row, const struct model_row *expected)
     assert_true(text_equal(row->who, view.who));
 }
 
+#define LOCATIONS (sizeof locations / sizeof locations[0])
+
+/* Rows of each state, at each of locations. */
+struct by_location {
+    uint64_t active[LOCATIONS];
+    uint64_t reserved[LOCATIONS];
+};
+
+static void note_location(void *context, struct mupdate_text location, uint64_t active,
+                          uint64_t reserved)
+{
+    struct by_location *seen = context;
+    size_t i = 0;
+
+    while (i < LOCATIONS && !text_equal(location, text_of(locations[i])))
+        i++;
+    assert_true(i < LOCATIONS);
+    assert_true(active + reserved > 0);
+    assert_int_equal(seen->active[i] + seen->reserved[i], 0);
+    seen->active[i] = active;
+    seen->reserved[i] = reserved;
+}
+
+static void assert_locations(const struct table *table)
+{
+    struct by_location expected = {0}, seen = {0};
+
+    for (size_t i = 0; i < NAMES; i++) {
+        expected.active[model[i].location] += model[i].state == MUPDATE_ACTIVE;
+        expected.reserved[model[i].location] += model[i].state == MUPDATE_RESERVED;
+    }
+    table_locations(table, note_location, &seen);
+    assert_memory_equal(&seen, &expected, sizeof(seen));
+}
+
 static void assert_same_as_model(const struct table *table)
 {
     struct table_counts expected = {0}, counts;
@@ -117,6 +152,7 @@ static void assert_same_as_model(const struct table *table)
     assert_int_equal(counts.rows, expected.rows);
     assert_int_equal(counts.active, expected.active);
     assert_int_equal(counts.reserved, expected.reserved);
+    assert_locations(table);
     assert_int_equal(table_sequence(table), sequence);
     unsigned char kept[TABLE_DIGEST_BYTES], fresh[TABLE_DIGEST_BYTES];
     table_digest(table, kept);

@@ -238,6 +238,30 @@ static void many_requests_share_a_flush(void **state)
     assert_true(raw_syncs() - before < 1280);
 }
 
+static void the_statistics_tell_what_was_decided_and_stored(void **state)
+{
+    struct fixture *fixture = *state;
+    struct writer_stats before, after;
+    uint64_t batches = 0;
+
+    writer_stats(fixture->writer, &before);
+    assert_int_equal(before.batches, 0);
+    submit(fixture, MUPDATE_ACTIVATE, "user.a", "b1!default", "a\tlrs\t");
+    wait_for_all(fixture);
+    submit(fixture, MUPDATE_ACTIVATE, "user.a", "b1!default", "a\tlrs\t"); /* changes nothing */
+    submit(fixture, MUPDATE_DELETE, "user.b", "", "");                     /* is refused */
+    wait_for_all(fixture);
+    writer_stats(fixture->writer, &after);
+    assert_int_equal(after.requests, 3);
+    assert_int_equal(after.stored, 1);
+    assert_in_range(after.batches, 2, 3);
+    for (size_t i = 0; i <= WRITER_COMMIT_BUCKETS; i++)
+        batches += after.commit_counts[i];
+    assert_int_equal(batches, after.batches);
+    assert_true(after.commit_ns > 0);
+    assert_false(after.refusing);
+}
+
 static void stopping_decides_what_is_queued_first(void **state)
 {
     struct fixture *fixture = *state;
@@ -325,6 +349,7 @@ static void the_log_of_changes_is_kept_near_its_length(void **state)
 static void checkpoints_are_taken_by_themselves(void **state)
 {
     struct fixture *fixture = *state;
+    struct writer_stats stats;
     uint64_t octets;
     unsigned before;
 
@@ -340,11 +365,18 @@ static void checkpoints_are_taken_by_themselves(void **state)
         (void)store_fixture_files(fixture->store, "changes.db", &octets);
     }
     assert_true(octets > before);
+    /* The file grows in the middle of a checkpoint, which is counted at its end. */
+    do
+        writer_stats(fixture->writer, &stats);
+    while (stats.checkpoints == 0);
+    assert_int_equal(stats.checkpoint_failures, 0);
+    assert_true(stats.checkpoint_time_us > 0);
 }
 
 static void a_full_disk_refuses_changes_until_there_is_room(void **state)
 {
     struct fixture *fixture = *state;
+    struct writer_stats stats;
 
     submit(fixture, MUPDATE_RESERVE, "user.a", "be1!p", "");
     wait_for_all(fixture);
@@ -353,9 +385,13 @@ static void a_full_disk_refuses_changes_until_there_is_room(void **state)
     submit(fixture, MUPDATE_RESERVE, "user.a", "be1!p", "");
     submit(fixture, MUPDATE_RESERVE, "user.a", "be2!p", "");
     wait_for_all(fixture);
+    writer_stats(fixture->writer, &stats);
+    assert_true(stats.refusing);
     raw_fail_writes(0, 0);
     submit(fixture, MUPDATE_RESERVE, "user.c", "be1!p", "");
     wait_for_all(fixture);
+    writer_stats(fixture->writer, &stats);
+    assert_false(stats.refusing);
     assert_int_equal(fixture->decided[1].result, WRITER_NO);
     assert_string_equal(fixture->decided[1].text, "not stored: No space left on device");
     assert_int_equal(fixture->decided[2].result, WRITER_OK); /* nothing was to be stored */
@@ -417,6 +453,7 @@ int main(void)
         TEST(what_was_ok_is_there_after_reopening),
         TEST(a_change_that_changes_nothing_is_not_flushed),
         TEST(many_requests_share_a_flush),
+        TEST(the_statistics_tell_what_was_decided_and_stored),
         TEST(stopping_decides_what_is_queued_first),
         TEST(an_idle_writer_stops),
         TEST(requests_may_be_submitted_from_the_callback),
