@@ -31,6 +31,28 @@ void sasl_failure_set(struct sasl_failure *failure, const char *format, ...);
  */
 void sasl_failure_take(struct sasl_failure *failure, sasl_conn_t *conn, int code);
 
+/* For the log of sasl_server_setup(); level is one of Cyrus-SASL's. */
+void sasl_log_write(int level, const char *text);
+
+/* --- Kerberos: sasl_kerberos.c --- */
+
+#define GSSAPI "GSSAPI"
+
+/*
+ * If the failure is one that GSSAPI reports, leave what Kerberos says in it:
+ * "Kerberos: Ticket expired". True if so.
+ */
+bool sasl_kerberos_failure(struct sasl_failure *failure);
+
+/* Append what somebody on the client's side can do about such a failure, if that is known. */
+void sasl_kerberos_advise(struct sasl_failure *failure);
+
+/*
+ * The list of mechanisms without GSSAPI, allocated; NULL when nothing is left of
+ * it, it had none, or memory ran out.
+ */
+char *sasl_kerberos_leave_out(const char *mechanisms);
+
 /*
  * A copy of an endpoint, and what Cyrus-SASL wants to point to for as long as
  * the sasl_conn_t lives.

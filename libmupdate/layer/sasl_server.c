@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "layer/sasl_internal.h"
 
@@ -16,12 +18,13 @@ struct sasl_server {
     sasl_conn_t *conn;
     enum server_state state;
     struct sasl_link link;
-    sasl_callback_t callbacks[4];
+    sasl_callback_t callbacks[5];
     sasl_may_act_as *may_act_as;
     void *context;
     char *tried;   /* NULL until a name was seen */
     bool decoy;    /* the user of this exchange does not exist */
     bool invalid;  /* a name in it cannot be one */
+    struct sasl_failure noted; /* what Kerberos had against the client's ticket */
     char *sources; /* what auxprop_plugin was last answered with */
     char *mechanisms;
     const char **names; /* into mechanisms */
@@ -93,7 +96,9 @@ static int server_canon_user(sasl_conn_t *conn, void *context, const char *in, u
 
     (void)conn;
     (void)realm;
-    len = without_default_realm(in, len, server->link.endpoint.hostname);
+    /* A realm of Kerberos that is called like this host is not the default one. */
+    if (!(flags & SASL_CU_EXTERNALLY_VERIFIED))
+        len = without_default_realm(in, len, server->link.endpoint.hostname);
     if (is_invalid(in, len) || len >= size) {
         server->invalid = true;
         in = nobody;
@@ -131,6 +136,25 @@ static int server_authorize(sasl_conn_t *conn, void *context, const char *wanted
         return SASL_OK;
     sasl_seterror(conn, SASL_NOLOG, "%s may not act as %s", authenticated, wanted);
     return SASL_NOAUTHZ;
+}
+
+/*
+ * Why a ticket is not accepted is only logged by the plugin, and belongs to
+ * the failure. That a step failed it says of each one that does not end the exchange.
+ */
+static int server_log(void *context, int level, const char *text)
+{
+    struct sasl_server *server = context;
+    struct sasl_failure failure;
+
+    if (level == SASL_LOG_DEBUG && strstr(text, "server step failed"))
+        return SASL_OK;
+    sasl_failure_set(&failure, "%s", text);
+    if (level == SASL_LOG_FAIL && sasl_kerberos_failure(&failure))
+        server->noted = failure;
+    else
+        sasl_log_write(level, text);
+    return SASL_OK;
 }
 
 struct sasl_server *sasl_server_of(const sasl_callback_t *callbacks)
@@ -191,7 +215,8 @@ struct sasl_server *sasl_server_open(const struct sasl_endpoint *endpoint,
         (sasl_callback_t){SASL_CB_CANON_USER, CALLBACK_PROC(server_canon_user), server};
     server->callbacks[2] =
         (sasl_callback_t){SASL_CB_PROXY_POLICY, CALLBACK_PROC(server_authorize), server};
-    server->callbacks[3] = (sasl_callback_t){SASL_CB_LIST_END, NULL, NULL};
+    server->callbacks[3] = (sasl_callback_t){SASL_CB_LOG, CALLBACK_PROC(server_log), server};
+    server->callbacks[4] = (sasl_callback_t){SASL_CB_LIST_END, NULL, NULL};
     if (!server_renew(server, failure)) {
         sasl_server_close(server);
         return NULL;
@@ -243,6 +268,15 @@ static const char *list_unbound(struct sasl_server *server)
     return list;
 }
 
+/*
+ * GSS-SPNEGO is no mechanism of a standard, and would let clients choose what
+ * stands behind it; Kerberos is GSSAPI.
+ */
+static bool is_never_offered(const char *name)
+{
+    return strcasecmp(name, "GSS-SPNEGO") == 0;
+}
+
 static bool is_listed(const char *const *names, size_t count, const char *name)
 {
     for (size_t i = 0; i < count; i++)
@@ -284,7 +318,7 @@ size_t sasl_server_mechanisms(struct sasl_server *server, const char *const **na
         list += len;
         list += *list == ' ';
         /* One that mech_list names with and without binding comes twice. */
-        if (is_listed(server->names, count, name))
+        if (is_never_offered(name) || is_listed(server->names, count, name))
             continue;
         server->names[count++] = name;
         if (server->link.endpoint.binding_len > 0)
@@ -318,6 +352,8 @@ static enum sasl_progress server_progress(struct sasl_server *server, int code, 
     } else if (server->decoy) {
         sasl_failure_set(failure, "there is no such user, or it has no password: %s",
                          sasl_errdetail(server->conn));
+    } else if (server->noted.text[0]) {
+        *failure = server->noted;
     } else {
         sasl_failure_take(failure, server->conn, code);
     }
@@ -340,6 +376,11 @@ enum sasl_progress sasl_server_begin(struct sasl_server *server, const char *mec
     server->tried = NULL;
     server->decoy = false;
     server->invalid = false;
+    server->noted.text[0] = '\0';
+    if (is_never_offered(mechanism)) {
+        sasl_failure_set(failure, "%s is not offered", mechanism);
+        return SASL_PROGRESS_FAILED;
+    }
     if (server->state == SERVER_DONE) {
         sasl_failure_set(failure, "already authenticated");
         return SASL_PROGRESS_FAILED;
@@ -383,6 +424,45 @@ enum sasl_progress sasl_server_continue(struct sasl_server *server, const void *
     code = sasl_server_step(server->conn, copy, (unsigned)len, &said, &said_len);
     sasl_step_free(copy, len);
     return server_progress(server, code, said, said_len, out, out_len, failure);
+}
+
+/* Why GSSAPI is not there: its plugin wants no more of a keytab that it cannot read. */
+static enum sasl_kerberos missing_kerberos(struct sasl_failure *failure)
+{
+    const char *keytab = sasl_setting(GSSAPI, "keytab");
+
+    if (!keytab || access(keytab, R_OK) == 0)
+        return SASL_KERBEROS_NO_PLUGIN;
+    sasl_failure_set(failure, "the keytab %s cannot be read: %s", keytab, strerror(errno));
+    return SASL_KERBEROS_NO_KEY;
+}
+
+enum sasl_kerberos sasl_server_check_kerberos(const char *hostname, struct sasl_failure *failure)
+{
+    const struct sasl_endpoint endpoint = {.hostname = hostname};
+    struct sasl_server *server = sasl_server_open(&endpoint, NULL, NULL, failure);
+    enum sasl_kerberos result = SASL_KERBEROS_READY;
+    const char *const *names;
+    const char *said;
+    size_t count;
+    unsigned len;
+    int code;
+
+    if (!server)
+        return SASL_KERBEROS_NO_KEY;
+    count = sasl_server_mechanisms(server, &names);
+    if (!is_listed(names, count, GSSAPI)) {
+        result = missing_kerberos(failure);
+    } else {
+        /* The key is looked for first, before anything is found wrong with the token. */
+        code = sasl_server_start(server->conn, GSSAPI, "?", 1, &said, &len);
+        if (code != SASL_BADAUTH) {
+            sasl_failure_take(failure, server->conn, code);
+            result = SASL_KERBEROS_NO_KEY;
+        }
+    }
+    sasl_server_close(server);
+    return result;
 }
 
 const char *sasl_server_tried_user(struct sasl_server *server)

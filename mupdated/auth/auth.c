@@ -106,6 +106,43 @@ static bool learn_clear(struct auth *auth, const struct config *config, struct s
     return true;
 }
 
+static bool has_word(const char *list, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (list += strspn(list, " \t"); *list; list += strspn(list, " \t")) {
+        size_t this = strcspn(list, " \t");
+
+        if (this == len && strncasecmp(list, word, len) == 0)
+            return true;
+        list += this;
+    }
+    return false;
+}
+
+/* Kerberos that cannot work is noticed at the start, not at the first login. */
+static void check_kerberos(const struct config *config)
+{
+    const char *list = config_sasl(config, "mech_list");
+    struct sasl_failure failure;
+
+    if (list && !has_word(list, "GSSAPI"))
+        return;
+    switch (sasl_server_check_kerberos(config->servername, &failure)) {
+    case SASL_KERBEROS_READY:
+        break;
+    case SASL_KERBEROS_NO_PLUGIN:
+        if (list)
+            log_warning("sasl: GSSAPI is in sasl_mech_list and cannot be offered: its plug-in is "
+                        "not installed");
+        break;
+    case SASL_KERBEROS_NO_KEY:
+        log_warning("sasl: nobody can log in by GSSAPI: reason=%s",
+                    LOG_VALUE(failure.text, strlen(failure.text)));
+        break;
+    }
+}
+
 struct auth *auth_new(const struct config *config, struct sasl_failure *failure)
 {
     struct auth *auth = calloc(1, sizeof *auth);
@@ -131,6 +168,7 @@ struct auth *auth_new(const struct config *config, struct sasl_failure *failure)
         auth_free(auth);
         return NULL;
     }
+    check_kerberos(config);
     return auth;
 }
 
