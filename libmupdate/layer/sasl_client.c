@@ -25,6 +25,7 @@ struct sasl_client {
     bool gave_up;
     bool digest_md5; /* it was chosen */
     bool encrypts;   /* and may encrypt, as the server demands it */
+    struct sasl_order order; /* of what the server sends, as far as it is known */
     struct sasl_failure kerberos; /* why GSSAPI was passed over */
 };
 
@@ -307,6 +308,7 @@ enum sasl_progress sasl_client_continue(struct sasl_client *client, const void *
         client->state = CLIENT_FAILED;
         return SASL_PROGRESS_FAILED;
     }
+    sasl_order_note(&client->order, copy, len);
     code = sasl_client_step(client->conn, copy, (unsigned)len, &prompts, &said, &said_len);
     if (code == SASL_TOOWEAK && client->digest_md5 && !client->encrypts)
         code = answer_encrypting(client, copy, len, &said, &said_len);
@@ -338,7 +340,8 @@ struct layer *sasl_client_layer(struct sasl_client **client, bool *failed,
         *failed = true;
         return NULL;
     }
-    layer = sasl_layer_new((*client)->conn, *client, client_free, failed, failure);
+    layer = sasl_layer_new((*client)->conn, &(*client)->order, *client, client_free, failed,
+                           failure);
     if (layer)
         *client = NULL;
     return layer;

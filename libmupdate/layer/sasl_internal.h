@@ -6,6 +6,8 @@
 #ifndef LAYER_SASL_INTERNAL_H
 #define LAYER_SASL_INTERNAL_H
 
+#include <stdint.h>
+
 #include <sasl/sasl.h>
 #include <sasl/saslplug.h>
 
@@ -84,12 +86,40 @@ bool sasl_link_apply(struct sasl_link *link, sasl_conn_t *conn, const char *mech
 char *sasl_step_copy(const void *data, size_t len, struct sasl_failure *failure);
 void sasl_step_free(char *copy, size_t len);
 
+/* --- the order of a peer's packets under GSSAPI: sasl_order.c --- */
+
+/* A packet's length and the head of its token. */
+#define SASL_ORDER_BYTES 20
+
+/* All zero at the start of an exchange. */
+struct sasl_order {
+    bool known;    /* next is */
+    uint64_t next; /* the number of the peer's next token */
+    uint8_t head[SASL_ORDER_BYTES]; /* of the packet that is coming in */
+    size_t head_len;
+    size_t rest; /* of the packet behind its head */
+};
+
+/*
+ * What the peer said in a step: the last one of an exchange begins the count.
+ * Tokens of the old keys (RFC 4757) have no number to be read: known is then false.
+ */
+void sasl_order_note(struct sasl_order *order, const void *data, size_t len);
+
+/*
+ * The next bytes of the layer, in any pieces. False when a packet is not the
+ * next one of the peer; order is then of no more use. That a number is the
+ * peer's own only the decoding of its packet shows.
+ */
+bool sasl_order_check(struct sasl_order *order, const void *data, size_t len);
+
 /*
  * The security layer of conn, or NULL when none was negotiated or *failed. The
- * layer calls owner_free(owner) at its end.
+ * layer calls owner_free(owner) at its end. order is copied.
  */
-struct layer *sasl_layer_new(sasl_conn_t *conn, void *owner, void (*owner_free)(void *owner),
-                             bool *failed, struct sasl_failure *failure);
+struct layer *sasl_layer_new(sasl_conn_t *conn, const struct sasl_order *order, void *owner,
+                             void (*owner_free)(void *owner), bool *failed,
+                             struct sasl_failure *failure);
 
 /* The source of passwords for users that do not exist; see sasl_decoy.c. */
 #define DECOY_SOURCE "mupdate-decoy"

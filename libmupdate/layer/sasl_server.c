@@ -24,6 +24,7 @@ struct sasl_server {
     char *tried;   /* NULL until a name was seen */
     bool decoy;    /* the user of this exchange does not exist */
     bool invalid;  /* a name in it cannot be one */
+    struct sasl_order order;   /* of what the client sends, as far as it is known */
     struct sasl_failure noted; /* what Kerberos had against the client's ticket */
     char *sources; /* what auxprop_plugin was last answered with */
     char *mechanisms;
@@ -421,6 +422,7 @@ enum sasl_progress sasl_server_continue(struct sasl_server *server, const void *
         server->state = SERVER_FAILED;
         return SASL_PROGRESS_FAILED;
     }
+    sasl_order_note(&server->order, copy, len);
     code = sasl_server_step(server->conn, copy, (unsigned)len, &said, &said_len);
     sasl_step_free(copy, len);
     return server_progress(server, code, said, said_len, out, out_len, failure);
@@ -504,7 +506,8 @@ struct layer *sasl_server_layer(struct sasl_server **server, bool *failed,
         *failed = true;
         return NULL;
     }
-    layer = sasl_layer_new((*server)->conn, *server, server_free, failed, failure);
+    layer = sasl_layer_new((*server)->conn, &(*server)->order, *server, server_free, failed,
+                           failure);
     if (layer)
         *server = NULL;
     return layer;
