@@ -153,6 +153,9 @@ const char *sasl_server_authenticated(struct sasl_server *server);
 struct layer *sasl_server_layer(struct sasl_server **server, bool *failed,
                                 struct sasl_failure *failure);
 
+/* The strength of a security layer of either side, in bits; 1: integrity only. */
+unsigned sasl_layer_bits(const struct layer *layer);
+
 struct sasl_client;
 
 /* Who the client is. Copied where it is passed; context must stay. */

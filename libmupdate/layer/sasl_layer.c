@@ -10,9 +10,13 @@
  */
 #define SLICE_BYTES 4096
 
+/* The largest limit that a peer can announce. */
+#define PEER_PACKET_BYTES 0xffffff
+
 struct sasl_layer {
     struct layer layer;
     sasl_conn_t *conn;
+    unsigned bits;
     unsigned send_bytes; /* the most that the peer takes in one packet, decoded */
     bool ordered;        /* order is to be checked */
     struct sasl_order order;
@@ -94,6 +98,11 @@ static const struct layer_ops layer_ops = {
     .free = layer_free,
 };
 
+unsigned sasl_layer_bits(const struct layer *layer)
+{
+    return ((const struct sasl_layer *)layer)->bits;
+}
+
 static bool is_kerberos(sasl_conn_t *conn)
 {
     const void *name = NULL;
@@ -122,8 +131,11 @@ struct layer *sasl_layer_new(sasl_conn_t *conn, const struct sasl_order *order, 
     send_bytes = sasl_getprop(conn, SASL_MAXOUTBUF, &most) == SASL_OK && most
                      ? *(const unsigned *)most
                      : 0;
-    /* Cyrus-SASL puts our own limit in place of none; what a packet holds is less. */
-    if (send_bytes == 0 || send_bytes == PACKET_BYTES) {
+    /*
+     * Where the peer's limit leaves no room for data Cyrus-SASL has put our own in its
+     * place, which leaves less, or counted below zero.
+     */
+    if (send_bytes == 0 || send_bytes == PACKET_BYTES || send_bytes > PEER_PACKET_BYTES) {
         sasl_failure_set(failure, "the peer takes no packet of the security layer");
         return NULL;
     }
@@ -140,6 +152,7 @@ struct layer *sasl_layer_new(sasl_conn_t *conn, const struct sasl_order *order, 
     *failed = false;
     self->layer.ops = &layer_ops;
     self->conn = conn;
+    self->bits = *(const sasl_ssf_t *)bits;
     self->send_bytes = send_bytes;
     self->ordered = is_kerberos(conn);
     self->order = *order;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "mupdated/net/commands.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,6 +47,7 @@ static void refuse_login(struct connection *connection, const char *text)
 static void grant_login(struct connection *connection, const struct auth_answer *answer)
 {
     struct layer *tls = layer_stack_get(&connection->layers, LAYER_TLS);
+    char layer[24] = "";
 
     connection->user = strdup(answer->user);
     if (!connection->user || !mupdate_server_authenticated(connection->session, "Authenticated")) {
@@ -54,9 +56,11 @@ static void grant_login(struct connection *connection, const struct auth_answer 
         connection_close(connection, "out of memory");
         return;
     }
-    log_notice("login: %s user=%s mechanism=%s%s%s", connection->peer,
+    if (answer->layer)
+        snprintf(layer, sizeof layer, " layer=%u", sasl_layer_bits(answer->layer));
+    log_notice("login: %s user=%s mechanism=%s%s%s%s", connection->peer,
                LOG_VALUE(answer->user, strlen(answer->user)),
-               auth_exchange_mechanism(connection->auth), tls ? " tls=" : "",
+               auth_exchange_mechanism(connection->auth), layer, tls ? " tls=" : "",
                tls ? tls_layer_version(tls) : "");
     authentication_ends(connection);
     if (answer->layer) {
