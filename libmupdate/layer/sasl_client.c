@@ -310,7 +310,8 @@ enum sasl_progress sasl_client_continue(struct sasl_client *client, const void *
     }
     sasl_order_note(&client->order, copy, len);
     code = sasl_client_step(client->conn, copy, (unsigned)len, &prompts, &said, &said_len);
-    if (code == SASL_TOOWEAK && client->digest_md5 && !client->encrypts)
+    if ((code == SASL_FAIL || code == SASL_TOOWEAK) && client->digest_md5 && !client->encrypts &&
+        !client->gave_up && strstr(copy, "auth-conf"))
         code = answer_encrypting(client, copy, len, &said, &said_len);
     sasl_step_free(copy, len);
     return client_progress(client, code, said, said_len, out, out_len, failure);
