@@ -35,7 +35,7 @@ CHECK_PACKAGES := $(RUN_PACKAGES) libcmocka-dev python3 python3-pytest openssl m
 CI_PACKAGES := $(CHECK_PACKAGES) clang libclang-rt-14-dev valgrind
 MURDER_PACKAGES := $(CHECK_PACKAGES) util-linux cyrus-common cyrus-imapd cyrus-pop3d cyrus-murder cyrus-clients
 AUTH_PACKAGES := $(MURDER_PACKAGES) krb5-kdc krb5-admin-server krb5-user libsasl2-modules-gssapi-mit \
-    slapd ldap-utils
+    python3-gssapi faketime slapd ldap-utils
 BENCH_PACKAGES := $(MURDER_PACKAGES)
 
 # Flags that a packager sets (CFLAGS, LDFLAGS) come on top of those that the
