@@ -298,6 +298,17 @@ def test_a_keytab_that_is_not_there_is_complained_of_at_the_start(kerberized, tm
             f'{tmp_path}/nowhere cannot be read: No such file or directory"') in daemon.log()
 
 
+def test_a_mechanism_that_is_wanted_and_not_installed_is_complained_of(kerberized, tmp_path):
+    daemon = kerberized(prefix=('env', f'SASL_PATH={tmp_path}'))
+    assert ('warning: sasl: GSSAPI is in sasl_mech_list and cannot be offered: its plug-in is not '
+            'installed') in daemon.log()
+
+
+def test_whoever_does_not_want_kerberos_hears_nothing_of_it(kerberized, tmp_path):
+    daemon = kerberized(sasl_mech_list='PLAIN', sasl_keytab=tmp_path / 'nowhere')
+    assert 'warning' not in daemon.log() and 'GSSAPI' not in daemon.log()
+
+
 def test_a_keytab_that_others_own_is_complained_of_at_the_start(site, kerberized, tmp_path):
     if os.geteuid() != 0:
         pytest.skip('only root can become somebody else')
