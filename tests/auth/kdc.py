@@ -17,6 +17,8 @@ KRB5_CONF = '''
     dns_lookup_realm = false
     dns_lookup_kdc = false
     rdns = false
+    # For the test of what old keys are good for.
+    allow_rc4 = true
     # A KDC that is down must not hold up a test.
     kdc_timeout = 1000
     max_retries = 1

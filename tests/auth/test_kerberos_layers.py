@@ -2,6 +2,8 @@
 
 SPDX-License-Identifier: BSD-3-Clause
 """
+import subprocess
+
 import pytest
 
 import gss
@@ -185,3 +187,35 @@ def test_mupdatectl_reads_and_writes_through_the_layer(site, kerberized, name, l
         ctl.good(*compress, 'activate', f'{name}.{number}', f'{name}.test!p', ACL)
     listed = ctl.good(*compress, '--json', 'list', '--location', f'{name}.test!')
     assert len(listed.splitlines()) == 20 and listed.count('lrswipkxtecda') == 20 * 500
+
+
+def test_keys_of_an_old_kind_do_for_a_login_and_for_no_layer(site, kerberized, tmp_path,
+                                                             monkeypatch):
+    """The numbers of their packets cannot be read, so that a repeated one would go unseen."""
+    service, user = 'mupdate/old.murder.test', 'oldtimer'
+    site.murder.add(service, user, options=('-e', 'arcfour-hmac:normal'))
+    site.murder.admin('setstr', 'krbtgt/MURDER.TEST', 'session_enctypes',
+                      'aes256-cts aes128-cts arcfour-hmac')
+    keytab = site.murder.keytab(str(tmp_path / 'keytab'), service)
+    daemon = kerberized(servername='old.murder.test', sasl_keytab=keytab, admins=user)
+    conf = tmp_path / 'krb5.conf'
+    with open(site.kerberos.conf, encoding='ascii') as file:
+        conf.write_text(file.read().replace(
+            '[libdefaults]', '[libdefaults]\n    permitted_enctypes = arcfour-hmac'))
+    cache = str(tmp_path / 'cache')
+    subprocess.run(['kinit', '-k', '-t', site.murder.keytab(str(tmp_path / 'user'), user),
+                    '-c', cache, user], env=site.kerberos.environment(KRB5_CONFIG=str(conf)),
+                   check=True)
+    monkeypatch.setenv('KRB5_CONFIG', str(conf))
+
+    def log_in(layer):
+        with daemon.connect() as client:
+            login = gss.Login(client, cache, service + '@MURDER.TEST')
+            login.begin()
+            login.offer()
+            return login.choose(layer)[0]
+    for layer in LAYERS.values():
+        assert log_in(layer) == 'NO'
+    daemon.wait_for_log('badlogin: .* user=oldtimer reason="Kerberos: the key is of an old kind, '
+                        'whose packets could be repeated: give the principals keys for AES"')
+    assert log_in(gss.NONE) == 'OK'
