@@ -67,15 +67,15 @@ static bool address_text(int fd, int (*name_of)(int, struct sockaddr *, socklen_
 }
 
 /*
- * ANONYMOUS and EXTERNAL do not prove the user that was given; what GSS-SPNEGO
- * does, GSSAPI does by a standard.
+ * ANONYMOUS and EXTERNAL do not prove the user that was given; of the forms of
+ * Kerberos it is GSSAPI that RFC 3656 asks for.
  */
 static bool mechanism_wanted(const char *offered, const char *asked)
 {
     if (asked)
         return strcasecmp(offered, asked) == 0;
     return strcasecmp(offered, "ANONYMOUS") != 0 && strcasecmp(offered, "EXTERNAL") != 0 &&
-           strcasecmp(offered, "GSS-SPNEGO") != 0;
+           strcasecmp(offered, "GSS-SPNEGO") != 0 && strncasecmp(offered, "GS2-", 4) != 0;
 }
 
 /* The mechanisms to choose from, blank-separated and allocated; NULL: out of memory. */

@@ -90,8 +90,8 @@ typedef bool sasl_may_act_as(void *context, const char *authenticated, const cha
 /*
  * The server side of one connection, or NULL with *failure. It takes one
  * exchange after the other until one succeeds: after a failure, or to cancel,
- * just begin anew. ANONYMOUS and GSS-SPNEGO are never offered. may_act_as NULL:
- * nobody may.
+ * just begin anew. ANONYMOUS, GSS-SPNEGO and GS2-* are never offered. may_act_as
+ * NULL: nobody may.
  */
 struct sasl_server *sasl_server_open(const struct sasl_endpoint *endpoint,
                                      sasl_may_act_as *may_act_as, void *context,

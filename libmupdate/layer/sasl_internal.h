@@ -28,8 +28,9 @@ __attribute__((format(printf, 2, 3)))
 void sasl_failure_set(struct sasl_failure *failure, const char *format, ...);
 
 /*
- * Take the words of the last error on conn (NULL: of code alone). Control
- * characters, which a peer may have brought in, become "?".
+ * Take the words of the last error on conn (NULL: of code alone), those of
+ * Kerberos without what wraps them. Control characters, which a peer may have
+ * brought in, become "?".
  */
 void sasl_failure_take(struct sasl_failure *failure, sasl_conn_t *conn, int code);
 

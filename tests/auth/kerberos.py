@@ -118,7 +118,8 @@ def kerberized(site, tmp_path_factory):
                                              'sasl_keytab': site.master_keytab, **settings})
         daemon.environment = site.kerberos.environment()
         daemon.configure(listen='127.0.0.1:%d 127.0.0.10:%d' % (daemon.port, daemon.port))
-        daemons[key] = daemon
+        if share:
+            daemons[key] = daemon
         return daemon.start()
 
     yield one

@@ -53,6 +53,19 @@ def test_a_short_host_name_is_made_whole_for_the_service_principal(ctl, host):
     ctl.good('ping', host=host)
 
 
+def test_over_a_local_socket_the_master_s_own_name_makes_the_service_principal(site, kerberized,
+                                                                              tmp_path):
+    daemon = kerberized(share=False)
+    path = tmp_path / 'socket'
+    daemon.stop()
+    daemon.configure(listen=f'unix:{path}')
+    daemon.start()
+    done = subprocess.run([mupdated.CTL, '-h', f'unix:{path}', 'ping'], capture_output=True,
+                          text=True, env=site.environment('murder'), timeout=PATIENCE_S,
+                          stdin=subprocess.DEVNULL, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_user_of_another_realm_is_not_the_one_of_that_name_in_this(site, kerberized):
     site.kerberos.partner.add('murder')
     site.kerberos.partner.keytab(site.keytabs['PARTNER.TEST'], 'murder')
@@ -131,11 +144,14 @@ def test_a_ticket_is_preferred_to_a_password(site, kerberized):
     assert 'mechanism=GSSAPI' in log
 
 
-def test_gss_spnego_is_neither_offered_nor_taken(site, kerberized):
-    daemon = kerberized(sasl_mech_list='GSS-SPNEGO GSSAPI')
+@pytest.mark.parametrize('mechanisms', ['GSS-SPNEGO GS2-KRB5 GS2-IAKERB GSSAPI', None])
+def test_no_other_form_of_kerberos_is_offered_or_taken(site, kerberized, mechanisms):
+    daemon = kerberized(sasl_mech_list=mechanisms)
     with daemon.connect() as client:
-        assert client.capabilities[0] == b'* AUTH "GSSAPI"'
-        assert client.command('AUTHENTICATE "GSS-SPNEGO" {4+}\r\nAAAA')[1] == 'NO'
+        offered = client.capabilities[0]
+        assert b'"GSSAPI"' in offered and b'GS2' not in offered and b'SPNEGO' not in offered
+        for mechanism in ('GSS-SPNEGO', 'GS2-KRB5', 'gs2-iakerb'):
+            assert client.command(f'AUTHENTICATE "{mechanism}" {{4+}}\r\nAAAA')[1] == 'NO'
         assert gss.log_in(client, site.ticket('murder'), gss.NONE)[0] == 'OK'
 
 
