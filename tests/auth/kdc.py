@@ -108,7 +108,7 @@ class Realm:
 
 
 class Kerberos:
-    """MURDER.TEST, where the master is; PARTNER.TEST, which it trusts; OTHER.TEST, unknown to it."""
+    """MURDER.TEST with the master, PARTNER.TEST, which it trusts, and OTHER.TEST, unknown to it."""
 
     def __init__(self, directory, network='127.0.0'):
         self.dir = str(directory)

@@ -53,8 +53,8 @@ def test_a_short_host_name_is_made_whole_for_the_service_principal(ctl, host):
     ctl.good('ping', host=host)
 
 
-def test_over_a_local_socket_the_master_s_own_name_makes_the_service_principal(site, kerberized,
-                                                                              tmp_path):
+def test_over_a_local_socket_the_master_s_name_makes_the_service_principal(site, kerberized,
+                                                                           tmp_path):
     daemon = kerberized(share=False)
     path = tmp_path / 'socket'
     daemon.stop()
@@ -84,7 +84,8 @@ def test_a_realm_that_is_called_like_the_master_s_host_is_not_its_own(site, kerb
     site.kerberos.partner.keytab(site.keytabs['PARTNER.TEST'], 'murder2')
     daemon.reload(admins='murder2')
     with daemon.connect() as client:
-        login = gss.Login(client, site.ticket('murder2@PARTNER.TEST'), 'mupdate/partner.test@MURDER.TEST')
+        login = gss.Login(client, site.ticket('murder2@PARTNER.TEST'),
+                          'mupdate/partner.test@MURDER.TEST')
         login.begin()
         login.offer()
         assert login.choose(gss.NONE) == ('NO', 'this user has no right to use this server')

@@ -111,7 +111,8 @@ static void what_is_no_token_does_not_pass(void **state)
 
 static void tokens_without_a_number_leave_the_order_unknown(void **state)
 {
-    static const uint8_t old_token[] = "\x60\x3f\x06\x09\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x02\x01\x11";
+    static const uint8_t old_token[] =
+        "\x60\x3f\x06\x09\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x02\x01\x11";
     struct sasl_order order = order_after(1);
     uint8_t token[64];
 
