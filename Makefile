@@ -40,7 +40,7 @@ CHECK_PACKAGES := $(RUN_PACKAGES) libcmocka-dev python3 python3-pytest openssl m
 CI_PACKAGES := $(CHECK_PACKAGES) clang libclang-rt-14-dev valgrind
 MURDER_PACKAGES := $(CHECK_PACKAGES) util-linux cyrus-common cyrus-imapd cyrus-pop3d cyrus-murder cyrus-clients
 AUTH_PACKAGES := $(MURDER_PACKAGES) krb5-kdc krb5-admin-server krb5-user libsasl2-modules-gssapi-mit \
-    slapd ldap-utils
+    python3-gssapi faketime slapd ldap-utils
 STATIC_PACKAGES := $(RUN_PACKAGES) git python3 clang-tidy cppcheck shellcheck
 BENCH_PACKAGES := $(MURDER_PACKAGES)
 

@@ -22,13 +22,25 @@ static void setup(void)
     setup_done = sasl_client_setup(&setup_failure);
 }
 
-static bool denied(const struct connect_attempt *attempt, const char *reason)
+static bool denied_as(const struct connect_attempt *attempt, const char *user, const char *reason)
 {
-    const char *user = attempt->options->user;
-
     connect_error_set(attempt->error, MUPDATE_CONNECT_DENIED, "cannot log in to %s%s%s: %s",
                       attempt->link->peer, user ? " as " : "", user ? user : "", reason);
     return false;
+}
+
+static bool denied(const struct connect_attempt *attempt, const char *reason)
+{
+    return denied_as(attempt, attempt->options->user, reason);
+}
+
+/* With Kerberos it is the ticket that says who logs in; NULL: it is not known yet. */
+static const char *who_logs_in(const struct connect_attempt *attempt, struct sasl_client *sasl,
+                               const char *mechanism)
+{
+    if (mechanism && strcasecmp(mechanism, "GSSAPI") == 0)
+        return sasl_client_authenticated(sasl);
+    return attempt->options->user;
 }
 
 static bool no_memory(const struct connect_attempt *attempt)
@@ -62,12 +74,16 @@ static const char *mechanism_asked(const struct mupdate_connect_options *options
     return "EXTERNAL";
 }
 
-/* ANONYMOUS and EXTERNAL do not prove the user that was given. */
+/*
+ * ANONYMOUS and EXTERNAL do not prove the user that was given; of the forms of
+ * Kerberos it is GSSAPI that RFC 3656 asks for.
+ */
 static bool mechanism_wanted(const char *offered, const char *asked)
 {
     if (asked)
         return strcasecmp(offered, asked) == 0;
-    return strcasecmp(offered, "ANONYMOUS") != 0 && strcasecmp(offered, "EXTERNAL") != 0;
+    return strcasecmp(offered, "ANONYMOUS") != 0 && strcasecmp(offered, "EXTERNAL") != 0 &&
+           strcasecmp(offered, "GSS-SPNEGO") != 0 && strncasecmp(offered, "GS2-", 4) != 0;
 }
 
 /* The mechanisms to choose from, blank-separated and allocated; NULL: out of memory. */
@@ -122,17 +138,23 @@ static bool nothing_to_choose(const struct connect_attempt *attempt)
     return denied(attempt, reason);
 }
 
-static bool refused(const struct connect_attempt *attempt, const struct mupdate_client_event *event,
-                    const char *mechanism)
+static bool refused(const struct connect_attempt *attempt, struct sasl_client *sasl,
+                    const struct mupdate_client_event *event, const char *mechanism)
 {
-    char reason[320];
+    const char *who = who_logs_in(attempt, sasl, mechanism);
+    const char *advice = "check the user, the password, and that the server lets this user in "
+                         "(admins)";
+    char reason[400];
 
-    snprintf(reason, sizeof reason,
-             "%s says %.*s (mechanism %s); check the user, the password, and that the server lets "
-             "this user in (admins, readers, backends)",
+    if (strcasecmp(mechanism, "GSSAPI") == 0)
+        advice = who ? "check that the server lets this principal in (admins, readers, "
+                       "backends)"
+                     : "its log says what it has against the ticket: most often its keytab is not "
+                       "of today, or its clock is wrong";
+    snprintf(reason, sizeof reason, "%s says %.*s (mechanism %s); %s",
              event->reply == MUPDATE_NO ? "the server" : "the server did not understand and",
-             connect_text_len(event->text), connect_text(event->text), mechanism);
-    return denied(attempt, reason);
+             connect_text_len(event->text), connect_text(event->text), mechanism, advice);
+    return denied_as(attempt, who, reason);
 }
 
 static bool answer(const struct connect_attempt *attempt, const void *out, size_t len)
@@ -142,13 +164,13 @@ static bool answer(const struct connect_attempt *attempt, const void *out, size_
 }
 
 /* Tell the server, so that it does not wait, and why the client gave up stays the error. */
-static bool give_up(const struct connect_attempt *attempt, const char *reason)
+static bool give_up(const struct connect_attempt *attempt, const char *who, const char *reason)
 {
     struct mupdate_connect_error ignored;
 
     if (mupdate_client_cancel(attempt->link->client))
         (void)connect_link_flush(attempt->link, &ignored);
-    return denied(attempt, reason);
+    return denied_as(attempt, who, reason);
 }
 
 /* From AUTHENTICATE to its end. */
@@ -169,16 +191,17 @@ static bool exchange(const struct connect_attempt *attempt, struct sasl_client *
         if (event.type != MUPDATE_CLIENT_CHALLENGE)
             continue;
         if (progress == SASL_PROGRESS_DONE)
-            return give_up(attempt, "the server asks for more than the mechanism has");
+            return give_up(attempt, who_logs_in(attempt, sasl, mechanism),
+                           "the server asks for more than the mechanism has");
         progress =
             sasl_client_continue(sasl, event.data.data, event.data.len, &out, &len, &failure);
         if (progress == SASL_PROGRESS_FAILED)
-            return give_up(attempt, failure.text);
+            return give_up(attempt, who_logs_in(attempt, sasl, mechanism), failure.text);
         if (!answer(attempt, out, len))
             return false;
     }
     if (event.reply != MUPDATE_OK)
-        return refused(attempt, &event, mechanism);
+        return refused(attempt, sasl, &event, mechanism);
     /* With a mechanism that proves the server too, an early OK is no proof. */
     if (progress != SASL_PROGRESS_DONE)
         return denied(attempt,
@@ -200,7 +223,7 @@ static bool log_in(const struct connect_attempt *attempt, struct sasl_client **s
 
     progress = sasl_client_begin(*sasl, mechanisms, &mechanism, &out, &len, &failure);
     if (progress == SASL_PROGRESS_FAILED)
-        return denied(attempt, failure.text);
+        return denied_as(attempt, who_logs_in(attempt, *sasl, mechanism), failure.text);
     command = mupdate_client_authenticate(attempt->link->client, mechanism, out, len);
     if (!command)
         return no_memory(attempt);

@@ -63,7 +63,12 @@ const char *sasl_setting(const char *plugin, const char *name)
         return NULL;
     if (plugin && snprintf(both, sizeof both, "%s_%s", plugin, name) < (int)sizeof both)
         value = settings.lookup(settings.context, both);
-    return value ? value : settings.lookup(settings.context, name);
+    if (!value)
+        value = settings.lookup(settings.context, name);
+    /* Kerberos writes file names so, too; the plugin looks for a file of this very name. */
+    if (value && strcmp(name, "keytab") == 0 && strncmp(value, "FILE:", 5) == 0)
+        value += 5;
+    return value;
 }
 
 static int global_getopt(void *context, const char *plugin, const char *option, const char **result,
@@ -78,11 +83,10 @@ static int global_getopt(void *context, const char *plugin, const char *option, 
     return SASL_OK;
 }
 
-static int server_log(void *context, int level, const char *text)
+void sasl_log_write(int level, const char *text)
 {
     int priority;
 
-    (void)context;
     switch (level) {
     case SASL_LOG_ERR:
         priority = LOG_ERR;
@@ -101,10 +105,16 @@ static int server_log(void *context, int level, const char *text)
         break;
     default:
         /* The levels above show passwords. */
-        return SASL_OK;
+        return;
     }
     if (settings.log)
         settings.log(settings.context, priority, text);
+}
+
+static int server_log(void *context, int level, const char *text)
+{
+    (void)context;
+    sasl_log_write(level, text);
     return SASL_OK;
 }
 
@@ -189,6 +199,7 @@ void sasl_failure_take(struct sasl_failure *failure, sasl_conn_t *conn, int code
                      conn ? sasl_errdetail(conn) : sasl_errstring(code, NULL, NULL));
     /* A verdict is SASL_BADAUTH, SASL_NOUSER and the like. */
     failure->undecided = code == SASL_FAIL || code == SASL_UNAVAIL || code == SASL_NOMEM;
+    (void)sasl_kerberos_failure(failure);
 }
 
 /* --- endpoints --------------------------------------------------------------- */

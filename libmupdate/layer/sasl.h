@@ -68,9 +68,9 @@ struct sasl_endpoint {
     unsigned minimum_bits;       /* of external plus SASL's own protection */
     /*
      * The same; 0: no security layer is negotiated. DIGEST-MD5 protects the
-     * integrity only (1 bit), and encrypts where minimum_bits asks for more:
-     * its one usable cipher is RC4, at 12 kB of memory that Cyrus-SASL loses for
-     * each login.
+     * integrity only (1 bit), and encrypts where minimum_bits asks for more, or
+     * where a client meets a server that takes no less: its one usable cipher is
+     * RC4, at 12 kB of memory that Cyrus-SASL loses for each login.
      */
     unsigned maximum_bits;
     const void *binding;         /* channel binding of TLS, offered and not insisted on */
@@ -101,7 +101,8 @@ typedef bool sasl_may_act_as(void *context, const char *authenticated, const cha
 /*
  * The server side of one connection, or NULL with *failure. It takes one
  * exchange after the other until one succeeds: after a failure, or to cancel,
- * just begin anew. ANONYMOUS is never offered. may_act_as NULL: nobody may.
+ * just begin anew. ANONYMOUS, GSS-SPNEGO and GS2-* are never offered. may_act_as
+ * NULL: nobody may.
  */
 struct sasl_server *sasl_server_open(const struct sasl_endpoint *endpoint,
                                      sasl_may_act_as *may_act_as, void *context,
@@ -113,6 +114,16 @@ void sasl_server_close(struct sasl_server *server);
  * the server's, valid until it is closed or asked again. Returns how many.
  */
 size_t sasl_server_mechanisms(struct sasl_server *server, const char *const **names);
+
+/* Whether GSSAPI can work here: what it needs is looked for at the first login otherwise. */
+enum sasl_kerberos {
+    SASL_KERBEROS_READY,
+    SASL_KERBEROS_NO_PLUGIN, /* its plugin is not installed, or mech_list has not its name */
+    SASL_KERBEROS_NO_KEY,    /* no key of mupdate/HOSTNAME can be read; *failure says why */
+};
+
+/* May ask the DNS about hostname: not for the loop of a running daemon. */
+enum sasl_kerberos sasl_server_check_kerberos(const char *hostname, struct sasl_failure *failure);
 
 /*
  * Begin an exchange. initial NULL: none (with len 0 and not NULL it is an empty
@@ -153,6 +164,9 @@ const char *sasl_server_authenticated(struct sasl_server *server);
 struct layer *sasl_server_layer(struct sasl_server **server, bool *failed,
                                 struct sasl_failure *failure);
 
+/* The strength of a security layer of either side, in bits; 1: integrity only. */
+unsigned sasl_layer_bits(const struct layer *layer);
+
 struct sasl_client;
 
 /* Who the client is. Copied where it is passed; context must stay. */
@@ -176,7 +190,8 @@ struct sasl_client *sasl_client_open(const struct sasl_endpoint *endpoint,
 void sasl_client_close(struct sasl_client *client);
 
 /*
- * Choose the strongest of the mechanisms (blank-separated) and start.
+ * Choose the strongest of the mechanisms (blank-separated) and start; where this
+ * is GSSAPI and there is no ticket for it, the strongest of the others.
  * *mechanism is the chosen one (without "-PLUS": channel binding is inside),
  * valid until closed, NULL on failure before the choice. *out is the client's,
  * valid until the next call; NULL: no initial response. DONE: only the
@@ -194,6 +209,12 @@ enum sasl_progress sasl_client_begin(struct sasl_client *client, const char *mec
 enum sasl_progress sasl_client_continue(struct sasl_client *client, const void *data, size_t len,
                                         const void **out, size_t *out_len,
                                         struct sasl_failure *failure);
+
+/*
+ * Whom the client proved to be, as far as it knows: with GSSAPI the principal of
+ * its ticket, "murder@EXAMPLE.ORG". NULL: not known yet. Valid until closed.
+ */
+const char *sasl_client_authenticated(struct sasl_client *client);
 
 /* As sasl_server_layer(). */
 struct layer *sasl_client_layer(struct sasl_client **client, bool *failed,

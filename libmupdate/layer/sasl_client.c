@@ -24,6 +24,10 @@ struct sasl_client {
     void *context;
     sasl_secret_t *secret; /* what password() returned */
     bool gave_up;
+    bool digest_md5; /* it was chosen */
+    bool encrypts;   /* and may encrypt, as the server demands it */
+    struct sasl_order order; /* of what the server sends, as far as it is known */
+    struct sasl_failure kerberos; /* why GSSAPI was passed over */
 };
 
 /* --- callbacks of Cyrus-SASL ------------------------------------------------ */
@@ -163,6 +167,12 @@ void sasl_client_close(struct sasl_client *client)
     free(client);
 }
 
+static void take_failure(struct sasl_client *client, int code, struct sasl_failure *failure)
+{
+    sasl_failure_take(failure, client->conn, code);
+    sasl_kerberos_advise(failure);
+}
+
 static enum sasl_progress client_progress(struct sasl_client *client, int code, const char *said,
                                           unsigned said_len, const void **out, size_t *out_len,
                                           struct sasl_failure *failure)
@@ -173,15 +183,47 @@ static enum sasl_progress client_progress(struct sasl_client *client, int code, 
         *out_len = said ? said_len : 0;
         return code == SASL_OK ? SASL_PROGRESS_DONE : SASL_PROGRESS_CHALLENGE;
     }
-    if (client->gave_up)
+    if (client->gave_up && client->kerberos.text[0])
+        sasl_failure_set(failure, "no password was given, and there is no ticket: %s",
+                         client->kerberos.text);
+    else if (client->gave_up)
         sasl_failure_set(failure, "no password was given");
     else if (code == SASL_INTERACT)
-        sasl_failure_set(failure, 
+        sasl_failure_set(failure,
                          "the mechanism needs a user name or password, and none was given");
     else
-        sasl_failure_take(failure, client->conn, code);
+        take_failure(client, code, failure);
     client->state = CLIENT_FAILED;
     return SASL_PROGRESS_FAILED;
+}
+
+/* Start with another mechanism than GSSAPI, if there is one; otherwise the failure stays. */
+static int pass_over_kerberos(struct sasl_client *client, int code, const char *mechanisms,
+                              const char **mechanism, const char **said, unsigned *said_len)
+{
+    char *others = sasl_kerberos_leave_out(mechanisms);
+    sasl_interact_t *prompts = NULL;
+    sasl_conn_t *failed = client->conn;
+    struct sasl_failure ignored;
+    int another;
+
+    if (!others)
+        return code;
+    take_failure(client, code, &client->kerberos);
+    client->conn = NULL;
+    another = SASL_FAIL;
+    if (client_renew(client, NULL, &ignored))
+        another =
+            sasl_client_start(client->conn, others, &prompts, said, said_len, mechanism);
+    free(others);
+    if (another == SASL_OK || another == SASL_CONTINUE) {
+        sasl_dispose(&failed);
+        return another;
+    }
+    if (client->conn)
+        sasl_dispose(&client->conn);
+    client->conn = failed;
+    return code;
 }
 
 enum sasl_progress sasl_client_begin(struct sasl_client *client, const char *mechanisms,
@@ -201,6 +243,8 @@ enum sasl_progress sasl_client_begin(struct sasl_client *client, const char *mec
         return SASL_PROGRESS_FAILED;
     }
     code = sasl_client_start(client->conn, mechanisms, &prompts, &said, &said_len, mechanism);
+    if (code == SASL_FAIL && *mechanism && strcmp(*mechanism, GSSAPI) == 0)
+        code = pass_over_kerberos(client, code, mechanisms, mechanism, &said, &said_len);
     if (code == SASL_CONTINUE && strcmp(*mechanism, DIGEST_MD5) == 0) {
         /*
          * Again, with the limits for this mechanism, and without an initial
@@ -208,6 +252,7 @@ enum sasl_progress sasl_client_begin(struct sasl_client *client, const char *mec
          * servers seldom remember, and the plugin would then mix up the two.
          */
         said = NULL;
+        client->digest_md5 = true;
         if (!client_renew(client, DIGEST_MD5, failure)) {
             client->state = CLIENT_FAILED;
             return SASL_PROGRESS_FAILED;
@@ -216,6 +261,27 @@ enum sasl_progress sasl_client_begin(struct sasl_client *client, const char *mec
     }
     wipe_stack();
     return client_progress(client, code, said, said_len, out, out_len, failure);
+}
+
+/*
+ * DIGEST-MD5 was held to integrity and this server takes no less than encryption:
+ * answer its challenge again without that limit.
+ */
+static int answer_encrypting(struct sasl_client *client, const char *data, size_t len,
+                             const char **said, unsigned *said_len)
+{
+    sasl_interact_t *prompts = NULL;
+    const char *mechanism = NULL;
+    struct sasl_failure ignored;
+    int code;
+
+    client->encrypts = true;
+    if (!client_renew(client, NULL, &ignored))
+        return SASL_FAIL;
+    code = sasl_client_start(client->conn, DIGEST_MD5, &prompts, NULL, NULL, &mechanism);
+    if (code == SASL_CONTINUE)
+        code = sasl_client_step(client->conn, data, (unsigned)len, &prompts, said, said_len);
+    return code;
 }
 
 enum sasl_progress sasl_client_continue(struct sasl_client *client, const void *data, size_t len,
@@ -240,10 +306,23 @@ enum sasl_progress sasl_client_continue(struct sasl_client *client, const void *
         client->state = CLIENT_FAILED;
         return SASL_PROGRESS_FAILED;
     }
+    sasl_order_note(&client->order, copy, len);
     code = sasl_client_step(client->conn, copy, (unsigned)len, &prompts, &said, &said_len);
+    if ((code == SASL_FAIL || code == SASL_TOOWEAK) && client->digest_md5 && !client->encrypts &&
+        !client->gave_up && strstr(copy, "auth-conf"))
+        code = answer_encrypting(client, copy, len, &said, &said_len);
     wipe_stack();
     wipe_free(copy);
     return client_progress(client, code, said, said_len, out, out_len, failure);
+}
+
+const char *sasl_client_authenticated(struct sasl_client *client)
+{
+    const void *name = NULL;
+
+    if (!client->conn || sasl_getprop(client->conn, SASL_AUTHUSER, &name) != SASL_OK)
+        return NULL;
+    return name;
 }
 
 static void client_free(void *client)
@@ -263,7 +342,8 @@ struct layer *sasl_client_layer(struct sasl_client **client, bool *failed,
     }
     /* The layer keeps the rest for as long as the connection lasts. */
     wipe_secret(*client);
-    layer = sasl_layer_new((*client)->conn, *client, client_free, failed, failure);
+    layer = sasl_layer_new((*client)->conn, &(*client)->order, *client, client_free, failed,
+                           failure);
     if (layer)
         *client = NULL;
     return layer;

@@ -6,6 +6,8 @@
 #ifndef LAYER_SASL_INTERNAL_H
 #define LAYER_SASL_INTERNAL_H
 
+#include <stdint.h>
+
 #include <sasl/sasl.h>
 #include <sasl/saslplug.h>
 
@@ -26,10 +28,33 @@ __attribute__((format(printf, 2, 3)))
 void sasl_failure_set(struct sasl_failure *failure, const char *format, ...);
 
 /*
- * Take the words of the last error on conn (NULL: of code alone). Control
- * characters, which a peer may have brought in, become "?".
+ * Take the words of the last error on conn (NULL: of code alone), those of
+ * Kerberos without what wraps them. Control characters, which a peer may have
+ * brought in, become "?".
  */
 void sasl_failure_take(struct sasl_failure *failure, sasl_conn_t *conn, int code);
+
+/* For the log of sasl_server_setup(); level is one of Cyrus-SASL's. */
+void sasl_log_write(int level, const char *text);
+
+/* --- Kerberos: sasl_kerberos.c --- */
+
+#define GSSAPI "GSSAPI"
+
+/*
+ * If the failure is one that GSSAPI reports, leave what Kerberos says in it:
+ * "Kerberos: Ticket expired". True if so.
+ */
+bool sasl_kerberos_failure(struct sasl_failure *failure);
+
+/* Append what somebody on the client's side can do about such a failure, if that is known. */
+void sasl_kerberos_advise(struct sasl_failure *failure);
+
+/*
+ * The list of mechanisms without GSSAPI, allocated; NULL when nothing is left of
+ * it, it had none, or memory ran out.
+ */
+char *sasl_kerberos_leave_out(const char *mechanisms);
 
 /*
  * A copy of an endpoint, and what Cyrus-SASL wants to point to for as long as
@@ -61,12 +86,40 @@ bool sasl_link_apply(struct sasl_link *link, sasl_conn_t *conn, const char *mech
  */
 char *sasl_step_copy(const void *data, size_t len, struct sasl_failure *failure);
 
+/* --- the order of a peer's packets under GSSAPI: sasl_order.c --- */
+
+/* A packet's length and the head of its token. */
+#define SASL_ORDER_BYTES 20
+
+/* All zero at the start of an exchange. */
+struct sasl_order {
+    bool known;    /* next is */
+    uint64_t next; /* the number of the peer's next token */
+    uint8_t head[SASL_ORDER_BYTES]; /* of the packet that is coming in */
+    size_t head_len;
+    size_t rest; /* of the packet behind its head */
+};
+
+/*
+ * What the peer said in a step: the last one of an exchange begins the count.
+ * Tokens of the old keys (RFC 4757) have no number to be read: known is then false.
+ */
+void sasl_order_note(struct sasl_order *order, const void *data, size_t len);
+
+/*
+ * The next bytes of the layer, in any pieces. False when a packet is not the
+ * next one of the peer; order is then of no more use. That a number is the
+ * peer's own only the decoding of its packet shows.
+ */
+bool sasl_order_check(struct sasl_order *order, const void *data, size_t len);
+
 /*
  * The security layer of conn, or NULL when none was negotiated or *failed. The
- * layer calls owner_free(owner) at its end.
+ * layer calls owner_free(owner) at its end. order is copied.
  */
-struct layer *sasl_layer_new(sasl_conn_t *conn, void *owner, void (*owner_free)(void *owner),
-                             bool *failed, struct sasl_failure *failure);
+struct layer *sasl_layer_new(sasl_conn_t *conn, const struct sasl_order *order, void *owner,
+                             void (*owner_free)(void *owner), bool *failed,
+                             struct sasl_failure *failure);
 
 /* The source of passwords for users that do not exist; see sasl_decoy.c. */
 #define DECOY_SOURCE "mupdate-decoy"

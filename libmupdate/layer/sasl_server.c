@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "layer/sasl_internal.h"
 #include "wire/wipe.h"
@@ -17,12 +19,14 @@ struct sasl_server {
     sasl_conn_t *conn;
     enum server_state state;
     struct sasl_link link;
-    sasl_callback_t callbacks[4];
+    sasl_callback_t callbacks[5];
     sasl_may_act_as *may_act_as;
     void *context;
     char *tried;   /* NULL until a name was seen */
     bool decoy;    /* the user of this exchange does not exist */
     bool invalid;  /* a name in it cannot be one */
+    struct sasl_order order;   /* of what the client sends, as far as it is known */
+    struct sasl_failure noted; /* what Kerberos had against the client's ticket */
     char *sources; /* what auxprop_plugin was last answered with */
     char *mechanisms;
     const char **names; /* into mechanisms */
@@ -101,7 +105,9 @@ static int server_canon_user(sasl_conn_t *conn, void *context, const char *in, u
     }
     while (len > 0 && in[len - 1] == ' ')
         len--;
-    len = without_default_realm(in, len, server->link.endpoint.hostname);
+    /* A realm of Kerberos that is called like this host is not the default one. */
+    if (!(flags & SASL_CU_EXTERNALLY_VERIFIED))
+        len = without_default_realm(in, len, server->link.endpoint.hostname);
     if (is_invalid(in, len) || len >= size) {
         server->invalid = true;
         in = nobody;
@@ -139,6 +145,25 @@ static int server_authorize(sasl_conn_t *conn, void *context, const char *wanted
         return SASL_OK;
     sasl_seterror(conn, SASL_NOLOG, "%s may not act as %s", authenticated, wanted);
     return SASL_NOAUTHZ;
+}
+
+/*
+ * Why a ticket is not accepted is only logged by the plugin, and belongs to
+ * the failure. That a step failed it says of each one that does not end the exchange.
+ */
+static int server_log(void *context, int level, const char *text)
+{
+    struct sasl_server *server = context;
+    struct sasl_failure failure;
+
+    if (level == SASL_LOG_DEBUG && strstr(text, "server step failed"))
+        return SASL_OK;
+    sasl_failure_set(&failure, "%s", text);
+    if (level == SASL_LOG_FAIL && sasl_kerberos_failure(&failure))
+        server->noted = failure;
+    else
+        sasl_log_write(level, text);
+    return SASL_OK;
 }
 
 struct sasl_server *sasl_server_of(const sasl_callback_t *callbacks)
@@ -199,7 +224,8 @@ struct sasl_server *sasl_server_open(const struct sasl_endpoint *endpoint,
         (sasl_callback_t){SASL_CB_CANON_USER, CALLBACK_PROC(server_canon_user), server};
     server->callbacks[2] =
         (sasl_callback_t){SASL_CB_PROXY_POLICY, CALLBACK_PROC(server_authorize), server};
-    server->callbacks[3] = (sasl_callback_t){SASL_CB_LIST_END, NULL, NULL};
+    server->callbacks[3] = (sasl_callback_t){SASL_CB_LOG, CALLBACK_PROC(server_log), server};
+    server->callbacks[4] = (sasl_callback_t){SASL_CB_LIST_END, NULL, NULL};
     if (!server_renew(server, failure)) {
         sasl_server_close(server);
         return NULL;
@@ -251,6 +277,16 @@ static const char *list_unbound(struct sasl_server *server)
     return list;
 }
 
+/*
+ * Kerberos is GSSAPI here, as RFC 3656 asks. Its other forms would let a client choose
+ * what stands behind them (GSS-SPNEGO), or have the server call the KDC for somebody who
+ * is not known yet (GS2-IAKERB).
+ */
+static bool is_never_offered(const char *name)
+{
+    return strcasecmp(name, "GSS-SPNEGO") == 0 || strncasecmp(name, "GS2-", 4) == 0;
+}
+
 static bool is_listed(const char *const *names, size_t count, const char *name)
 {
     for (size_t i = 0; i < count; i++)
@@ -292,7 +328,7 @@ size_t sasl_server_mechanisms(struct sasl_server *server, const char *const **na
         list += len;
         list += *list == ' ';
         /* One that mech_list names with and without binding comes twice. */
-        if (is_listed(server->names, count, name))
+        if (is_never_offered(name) || is_listed(server->names, count, name))
             continue;
         server->names[count++] = name;
         if (server->link.endpoint.binding_len > 0)
@@ -326,6 +362,8 @@ static enum sasl_progress server_progress(struct sasl_server *server, int code, 
     } else if (server->decoy) {
         sasl_failure_set(failure, "there is no such user, or it has no password: %s",
                          sasl_errdetail(server->conn));
+    } else if (server->noted.text[0]) {
+        *failure = server->noted;
     } else {
         sasl_failure_take(failure, server->conn, code);
     }
@@ -348,6 +386,11 @@ enum sasl_progress sasl_server_begin(struct sasl_server *server, const char *mec
     server->tried = NULL;
     server->decoy = false;
     server->invalid = false;
+    server->noted.text[0] = '\0';
+    if (is_never_offered(mechanism)) {
+        sasl_failure_set(failure, "%s is not offered", mechanism);
+        return SASL_PROGRESS_FAILED;
+    }
     if (server->state == SERVER_DONE) {
         sasl_failure_set(failure, "already authenticated");
         return SASL_PROGRESS_FAILED;
@@ -388,10 +431,50 @@ enum sasl_progress sasl_server_continue(struct sasl_server *server, const void *
         server->state = SERVER_FAILED;
         return SASL_PROGRESS_FAILED;
     }
+    sasl_order_note(&server->order, copy, len);
     code = sasl_server_step(server->conn, copy, (unsigned)len, &said, &said_len);
     wipe_stack();
     wipe_free(copy);
     return server_progress(server, code, said, said_len, out, out_len, failure);
+}
+
+/* Why GSSAPI is not there: its plugin wants no more of a keytab that it cannot read. */
+static enum sasl_kerberos missing_kerberos(struct sasl_failure *failure)
+{
+    const char *keytab = sasl_setting(GSSAPI, "keytab");
+
+    if (!keytab || access(keytab, R_OK) == 0)
+        return SASL_KERBEROS_NO_PLUGIN;
+    sasl_failure_set(failure, "the keytab %s cannot be read: %s", keytab, strerror(errno));
+    return SASL_KERBEROS_NO_KEY;
+}
+
+enum sasl_kerberos sasl_server_check_kerberos(const char *hostname, struct sasl_failure *failure)
+{
+    const struct sasl_endpoint endpoint = {.hostname = hostname};
+    struct sasl_server *server = sasl_server_open(&endpoint, NULL, NULL, failure);
+    enum sasl_kerberos result = SASL_KERBEROS_READY;
+    const char *const *names;
+    const char *said;
+    size_t count;
+    unsigned len;
+    int code;
+
+    if (!server)
+        return SASL_KERBEROS_NO_KEY;
+    count = sasl_server_mechanisms(server, &names);
+    if (!is_listed(names, count, GSSAPI)) {
+        result = missing_kerberos(failure);
+    } else {
+        /* The key is looked for first, before anything is found wrong with the token. */
+        code = sasl_server_start(server->conn, GSSAPI, "?", 1, &said, &len);
+        if (code != SASL_BADAUTH) {
+            sasl_failure_take(failure, server->conn, code);
+            result = SASL_KERBEROS_NO_KEY;
+        }
+    }
+    sasl_server_close(server);
+    return result;
 }
 
 const char *sasl_server_tried_user(struct sasl_server *server)
@@ -433,7 +516,8 @@ struct layer *sasl_server_layer(struct sasl_server **server, bool *failed,
         *failed = true;
         return NULL;
     }
-    layer = sasl_layer_new((*server)->conn, *server, server_free, failed, failure);
+    layer = sasl_layer_new((*server)->conn, &(*server)->order, *server, server_free, failed,
+                           failure);
     if (layer)
         *server = NULL;
     return layer;

@@ -114,6 +114,43 @@ static bool learn_clear(struct auth *auth, const struct config *config, struct s
     return true;
 }
 
+static bool has_word(const char *list, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (list += strspn(list, " \t"); *list; list += strspn(list, " \t")) {
+        size_t this = strcspn(list, " \t");
+
+        if (this == len && strncasecmp(list, word, len) == 0)
+            return true;
+        list += this;
+    }
+    return false;
+}
+
+/* Kerberos that cannot work is noticed at the start, not at the first login. */
+static void check_kerberos(const struct config *config)
+{
+    const char *list = config_sasl(config, "mech_list");
+    struct sasl_failure failure;
+
+    if (list && !has_word(list, "GSSAPI"))
+        return;
+    switch (sasl_server_check_kerberos(config->servername, &failure)) {
+    case SASL_KERBEROS_READY:
+        break;
+    case SASL_KERBEROS_NO_PLUGIN:
+        if (list)
+            log_warning("sasl: GSSAPI is in sasl_mech_list and cannot be offered: its plug-in is "
+                        "not installed");
+        break;
+    case SASL_KERBEROS_NO_KEY:
+        log_warning("sasl: nobody can log in by GSSAPI: reason=%s",
+                    LOG_VALUE(failure.text, strlen(failure.text)));
+        break;
+    }
+}
+
 static struct pool *open_pool(const struct config *config, uv_loop_t *loop)
 {
     size_t asking = config->authentication_threads;
@@ -149,8 +186,10 @@ struct auth *auth_new(const struct config *config, uv_loop_t *loop, struct sasl_
     if (!learn_clear(auth, config, failure))
         goto failed_set_up;
     auth->pool = open_pool(config, loop);
-    if (auth->pool)
+    if (auth->pool) {
+        check_kerberos(config);
         return auth;
+    }
     snprintf(failure->text, sizeof failure->text, "out of memory or of descriptors");
 
 failed_set_up:

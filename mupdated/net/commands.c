@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "mupdated/net/commands.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,6 +52,7 @@ static void refuse_login(struct connection *connection, const char *text)
 static void grant_login(struct connection *connection, const struct auth_answer *answer)
 {
     char secured[SECURE_TEXT_BYTES];
+    char layer[24] = "";
     bool as_other = strcmp(answer->user, answer->authenticated) != 0;
     bool named;
 
@@ -66,9 +68,11 @@ static void grant_login(struct connection *connection, const struct auth_answer 
         return;
     }
     connection->master->counters.logins++;
-    log_notice("login: %s user=%s mechanism=%s%s%s%s", connection->peer,
+    if (answer->layer)
+        snprintf(layer, sizeof layer, " layer=%u", sasl_layer_bits(answer->layer));
+    log_notice("login: %s user=%s mechanism=%s%s%s%s%s", connection->peer,
                LOG_VALUE(answer->user, strlen(answer->user)),
-               auth_exchange_mechanism(connection->auth),
+               auth_exchange_mechanism(connection->auth), layer,
                secure_describe(connection, secured, sizeof secured), as_other ? " by=" : "",
                as_other ? LOG_VALUE(answer->authenticated, strlen(answer->authenticated)) : "");
     authentication_ends(connection);

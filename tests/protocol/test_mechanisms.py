@@ -77,7 +77,8 @@ def test_every_mechanism_logs_in_and_works(offering, tmp_path, name, mechanism, 
     works(Ctl(daemon, tmp_path), daemon, name, "--tls", tls, "--accept-any-certificate",
           "-m", mechanism, *compress)
     daemon.wait_for_log(f"login: .* user=murder mechanism={mechanism}"
-                        + ("$" if tls == "never" else " tls=TLSv1"))
+                        + (" tls=TLSv1" if tls == "require" else
+                           " layer=1$" if mechanism == "DIGEST-MD5" else "$"))
 
 
 @pytest.mark.parametrize("maximum", [0, 1, 128, 256])
@@ -155,6 +156,63 @@ def test_digest_md5_with_a_layer_of_each_kind(offering, name, qop):
         assert len(client.list(location)) == 21
         assert client.command("LOGOUT")[1] == "BYE"
         assert client.at_end()
+
+
+@pytest.mark.parametrize("qop", ["auth-int", "auth-conf"])
+@pytest.mark.parametrize("maxbuf", [64, 1000, 65535])
+def test_no_packet_of_digest_md5_is_larger_than_the_client_takes(offering, name, qop, maxbuf):
+    settings, cipher = LAYERS[qop]
+    with offering(**settings, admins="murder keeper").connect() as client:
+        assert sasl.authenticate_digest_md5(client, "keeper", USERS["keeper"], qop, cipher,
+                                            maxbuf=maxbuf)[0] == "OK"
+        client.ok("ACTIVATE", name, "a.test!p", ACL)
+        assert client.find(name) == row("MAILBOX", name, "a.test!p", ACL)
+        least = min(maxbuf, len(ACL)) - 32
+        assert least <= max(client.inflate.packets) <= maxbuf
+
+
+@pytest.mark.parametrize("maxbuf", range(0, 48))
+def test_a_client_of_digest_md5_is_sent_no_packet_larger_than_the_least_it_can_take(offering,
+                                                                                    maxbuf):
+    with offering(admins="murder keeper").connect() as client:
+        if sasl.authenticate_digest_md5(client, "keeper", USERS["keeper"], "auth-int",
+                                        maxbuf=maxbuf)[0] == "OK":
+            client.noop()
+            assert max(client.inflate.packets) <= maxbuf
+
+
+def filled(layer, length):
+    """A packet of this length with NOOPs under the tag T in it, and how many."""
+    line = b"T NOOP\r\n"
+    size = length - 16
+    count = size // len(line) - 1
+    last = b"T" * (size - count * len(line) - len(b" NOOP\r\n")) + b" NOOP\r\n"
+    packet = layer.packet(line * count + last)
+    assert len(packet) == 4 + length
+    return packet, count + 1
+
+
+def test_a_packet_of_digest_md5_may_be_as_large_as_announced_and_not_larger(offering):
+    with offering(admins="murder keeper").connect() as client:
+        assert sasl.authenticate_digest_md5(client, "keeper", USERS["keeper"], "auth-int")[0] \
+            == "OK"
+        packet, count = filled(client.deflate, 65536)
+        client.socket.sendall(packet)
+        for _ in range(count):
+            assert client.response()[1] == "OK"
+        packet, _ = filled(client.deflate, 65537)
+        client.socket.sendall(packet[:8])
+        assert client.at_end()
+
+
+def test_mupdatectl_encrypts_by_digest_md5_where_the_master_asks_for_it(offering, tmp_path, name,
+                                                                        monkeypatch):
+    # It loses memory in Cyrus-SASL then, as the master does.
+    monkeypatch.setenv("LSAN_OPTIONS", "detect_leaks=0")
+    daemon = offering(sasl_minimum_layer=56, sasl_maximum_layer=256)
+    done = Ctl(daemon, tmp_path)("--tls", "never", "-m", "DIGEST-MD5", "reserve", name, "a!b")
+    assert done.returncode == 0, done.stderr
+    daemon.wait_for_log("login: .* user=murder mechanism=DIGEST-MD5 layer=128$")
 
 
 @pytest.mark.parametrize("uri", ["mupdate/mupdate.test:3905", "mupdate/127.0.0.1"])

@@ -117,6 +117,7 @@ class CyrusNode:
         self.fqdn = name + '.murder.test'
         self.dir = os.path.join(base, name)
         self.process = None
+        self.environment = {}  # on top of this process's
         self.services = services
         account = cyrus_account()
         for folder in ('', 'conf', 'conf/db', 'conf/socket', 'conf/proc', 'conf/lock',
@@ -164,7 +165,8 @@ class CyrusNode:
             self.process = subprocess.Popen(
                 [BIN + '/master', '-C', self.imapd_conf, '-M', self.cyrus_conf,
                  '-p', os.path.join(self.dir, 'master.pid')],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                env={**os.environ, **self.environment})
         for service, (_, port, _) in self.services.items():
             wait_until(lambda p=port: self._alive() and greets(self.ip, p),
                        '%s of %s to answer' % (service, self.name))
@@ -184,7 +186,8 @@ class CyrusNode:
     def tool(self, command):
         """Run one of Cyrus's programs with this node's configuration; return what it said."""
         result = subprocess.run(self.command_line(command).split(), capture_output=True,
-                                timeout=DEADLINE, stdin=subprocess.DEVNULL)
+                                timeout=DEADLINE, stdin=subprocess.DEVNULL,
+                                env={**os.environ, **self.environment})
         text = result.stdout.decode('latin-1') + result.stderr.decode('latin-1')
         assert result.returncode == 0, '%s: %s' % (command, text)
         return text

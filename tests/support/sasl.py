@@ -138,6 +138,7 @@ class DigestLayer:
     """One direction of auth-int or auth-conf, in the form of zlib's objects."""
 
     def __init__(self, session_key, direction, is_conf):
+        self.packets = []
         self.mac_key = md5(session_key, b"Digest session key to %s signing key magic constant"
                            % direction)
         self.cipher = bytes
@@ -152,6 +153,10 @@ class DigestLayer:
         return hmac.new(self.mac_key, number + octets, "md5").digest()[:10]
 
     def compress(self, octets):
+        return b"".join(self.packet(octets[at:at + 60000]) for at in range(0, len(octets), 60000))
+
+    def packet(self, octets):
+        """One packet of any size."""
         frame = self.cipher(octets + self.mac(octets)) + b"\0\1" + self.sequence.to_bytes(4, "big")
         self.sequence += 1
         return len(frame).to_bytes(4, "big") + frame
@@ -165,6 +170,7 @@ class DigestLayer:
         while (len(self.buffer) >= 4
                and len(self.buffer) >= 4 + (length := int.from_bytes(self.buffer[:4], "big"))):
             frame, self.buffer = self.buffer[4:4 + length], self.buffer[4 + length:]
+            self.packets.append(length)
             assert frame[-6:] == b"\0\1" + self.sequence.to_bytes(4, "big")
             opened = self.cipher(frame[:-6])
             assert opened[-10:] == self.mac(opened[:-10])
@@ -173,7 +179,8 @@ class DigestLayer:
         return plain
 
 
-def authenticate_digest_md5(client, user, password, qop="auth", cipher=None, uri="mupdate/any"):
+def authenticate_digest_md5(client, user, password, qop="auth", cipher=None, uri="mupdate/any",
+                            maxbuf=65536):
     """Authenticate, and use the layer of this qop from then on; returns (word, text)."""
     begin(client, "DIGEST-MD5")
     offered = challenge(client).decode()
@@ -188,7 +195,7 @@ def authenticate_digest_md5(client, user, password, qop="auth", cipher=None, uri
         return md5(f"{session_key.hex()}:{nonce}:00000001:{cnonce}:{qop}:{ha2}".encode()).hex()
 
     message = (f'username="{user}",realm="{realm}",nonce="{nonce}",cnonce="{cnonce}",nc=00000001,'
-               f'qop={qop},maxbuf=65536,digest-uri="{uri}",response={response("AUTHENTICATE")}')
+               f'qop={qop},maxbuf={maxbuf},digest-uri="{uri}",response={response("AUTHENTICATE")}')
     respond(client, message + (f",cipher={cipher}" if cipher else ""))
     line = client.line()
     if line.startswith(b"A1 "):

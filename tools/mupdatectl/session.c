@@ -67,9 +67,9 @@ int ctl_connect(struct ctl *ctl)
     ctl->connect.context = NULL;
     if (ctl->connection)
         return 0;
-    /* Why there is no password was said already, and explains more than the failed login. */
+    /* Why there is no password was said already; here comes what else was tried. */
     if (password.status)
-        return password.status;
+        return ctl_complain(password.status, "%s", error.text);
     return ctl_complain(
         ctl_exit_status(error.kind), "%s%s", error.text,
         error.kind == MUPDATE_CONNECT_TLS

@@ -116,6 +116,45 @@ static void integrity_is_all_where_no_more_is_asked_for(void **state)
     peer_close(&client);
 }
 
+static void a_client_encrypts_where_the_server_takes_no_less(void **state)
+{
+    struct sasl_endpoint strict = endpoint_between(128, 256);
+    struct sasl_endpoint usual = endpoint_between(0, 256);
+    struct sasl_server *server = server_open(&strict);
+    struct sasl_client *client = client_open(&usual, "murder", NULL, "Murder Pw");
+    struct sasl_failure failure;
+    struct login login;
+    struct layer *layer;
+    bool failed;
+
+    (void)state;
+    tolerate_leaks(true);
+    log_in(server, client, "DIGEST-MD5", &login);
+    tolerate_leaks(false);
+    assert_string_equal(login.failure.text, "");
+    layer = sasl_client_layer(&client, &failed, &failure);
+    assert_non_null(layer);
+    assert_int_equal(sasl_layer_bits(layer), 128);
+    layer->ops->free(layer);
+    sasl_server_close(server);
+}
+
+static void a_client_that_may_not_encrypt_does_not_log_in_where_it_must(void **state)
+{
+    struct sasl_endpoint strict = endpoint_between(128, 256);
+    struct sasl_endpoint weak = endpoint_between(0, 1);
+    struct sasl_server *server = server_open(&strict);
+    struct sasl_client *client = client_open(&weak, "murder", NULL, "Murder Pw");
+    struct login login;
+
+    (void)state;
+    log_in(server, client, "DIGEST-MD5", &login);
+    assert_true(ended(login.client, 'F'));
+    assert_string_not_equal(login.failure.text, "");
+    sasl_client_close(client);
+    sasl_server_close(server);
+}
+
 static void bytes_pass_both_ways_in_any_pieces(void **state)
 {
     static const struct {
@@ -222,6 +261,8 @@ int main(void)
         cmocka_unit_test(integrity_lets_words_be_seen_and_not_changed),
         cmocka_unit_test(confidentiality_hides_words),
         cmocka_unit_test(integrity_is_all_where_no_more_is_asked_for),
+        cmocka_unit_test(a_client_encrypts_where_the_server_takes_no_less),
+        cmocka_unit_test(a_client_that_may_not_encrypt_does_not_log_in_where_it_must),
         cmocka_unit_test(bytes_pass_both_ways_in_any_pieces),
         cmocka_unit_test(no_packet_is_larger_than_the_peer_takes),
         cmocka_unit_test(a_packet_larger_than_announced_is_refused_unread),
