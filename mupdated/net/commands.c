@@ -122,8 +122,6 @@ static bool starttls(struct connection *connection)
 
     if (!master->tls)
         return mupdate_server_no(connection->session, "TLS is not configured here");
-    if (layer_stack_get(&connection->layers, LAYER_DEFLATE))
-        return mupdate_server_no(connection->session, "STARTTLS must come before COMPRESS");
     layer = tls_layer_server(master->tls);
     if (!layer)
         return mupdate_server_no(connection->session, "out of memory");

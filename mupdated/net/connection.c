@@ -182,10 +182,7 @@ void connection_endpoint(struct connection *connection, struct sasl_endpoint *en
         .remote = connection->remote[0] ? connection->remote : NULL,
         .plaintext = config->allowplaintext || tls,
         .minimum_bits = (unsigned)config->sasl_minimum_layer,
-        /* A security layer belongs below compression that already runs: none is offered then. */
-        .maximum_bits = layer_stack_get(&connection->layers, LAYER_DEFLATE)
-                            ? 0
-                            : (unsigned)config->sasl_maximum_layer,
+        .maximum_bits = (unsigned)config->sasl_maximum_layer,
     };
     if (tls) {
         endpoint->external_bits = tls_layer_bits(tls);
