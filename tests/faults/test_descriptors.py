@@ -40,6 +40,43 @@ def test_a_full_file_table_stops_new_connections_only_and_only_while_it_lasts(st
         assert stream.change() == row("DELETE", "user.0")
 
 
+def test_who_finds_no_descriptor_left_is_told_so(daemons):
+    daemon = daemons.make(prefix=["prlimit", "--nofile=256:256"]).start()
+    with daemon.client() as client:
+        strangers = [daemon.connect() for _ in range(191)]
+        for _ in range(500):
+            with daemon.connect(banner=False) as refused:
+                assert refused.response() == ("*", "BYE", [b"too many open files"])
+                assert refused.at_end()
+            client.noop()
+        # Those who came in can log in, and write, with all that opens files.
+        strangers[-1].login()
+        strangers[-1].ok("ACTIVATE", "user.a", LOCATION, "x")
+        full = descriptors(daemon)
+        for stranger in strangers[:10]:
+            stranger.close()
+        wait_for(lambda: descriptors(daemon) <= full - 10, "the descriptors to be free again")
+        with daemon.client() as other:
+            assert other.find("user.a") == row("MAILBOX", "user.a", LOCATION, "x")
+        for stranger in strangers:
+            stranger.close()
+    daemon.wait_for_log(r'warning: refused: .* reason="too many open files" limit=192')
+
+
+def test_descriptors_beyond_those_of_select_work(start):
+    """Of libsasl's and Berkeley DB's calls too."""
+    daemon = start(connections_per_address=4096)
+    clients = [daemon.connect() for _ in range(1000)] + [daemon.client() for _ in range(100)]
+    for number, client in enumerate(clients[-100:]):
+        client.ok("ACTIVATE", f"user.{number}", LOCATION, "x")
+    client = daemon.connect()
+    client.send('A1 AUTHENTICATE "PLAIN" {4+}\r\nAAAA\r\n')
+    assert client.response()[:2] == ("A1", "NO")
+    assert len(clients[-1].list()) == 100
+    for one in [*clients, client]:
+        one.close()
+
+
 def test_a_restart_with_few_descriptors_says_so(daemons):
     daemon = daemons.make(prefix=["prlimit", "--nofile=256:256"])
     daemon.start()

@@ -1,0 +1,59 @@
+/*
+ * Who may come in: limits on the number of connections, and what becomes of
+ * those that do not log in.
+ *
+ * It belongs to the loop's thread.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef NET_ADMISSION_H
+#define NET_ADMISSION_H
+
+#include "mupdated/net/peers.h"
+
+struct config;
+struct connection;
+
+/* Connections over UNIX sockets may be so many more: an operator gets in when all is taken. */
+#define ADMISSION_UNIX_RESERVE 16
+
+/* Connections for which a descriptor is kept, so that they can be told why they are refused. */
+#define ADMISSION_REFUSED 16
+
+struct admission {
+    struct peers peers;
+    size_t sockets_max;          /* what the limit of descriptors leaves for connections */
+    struct connection *strangers; /* those that are not logged in, the oldest first */
+    struct connection *newest_stranger;
+    size_t stranger_count;
+    uint64_t refused_log_ms;     /* when a refusal was logged last; 0: never */
+    size_t refused_unlogged;     /* and how many were not since */
+};
+
+void admission_init(struct admission *admission);
+void admission_close(struct admission *admission);
+
+/* Whether a descriptor is left for one more, if only to refuse it, when there are count. */
+bool admission_has_room(const struct admission *admission, size_t count);
+
+/*
+ * A connection was accepted; address is NULL for a UNIX socket. NULL: it may stay, and when
+ * there are too many strangers now, another one had to go. Otherwise the reason for which
+ * it may not, which is logged, as a static text (too many: connections, of this address, open
+ * files; out of memory).
+ */
+const char *admission_enter(struct connection *connection, const struct sockaddr_storage *address);
+
+/*
+ * Log that a connection is refused, and give the reason back: at most one line a second, which
+ * says how many got none. limit is the one that was met; 0: none of the configuration's.
+ */
+const char *admission_refuse(struct connection *connection, const char *reason, size_t limit);
+
+/* It is logged in: it is no stranger any more. */
+void admission_logged_in(struct connection *connection);
+
+/* Its socket is being closed. Connections that never entered may leave too. */
+void admission_leave(struct connection *connection);
+
+#endif
