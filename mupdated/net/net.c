@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "mupdated/net/net.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,6 +149,20 @@ void connection_wake_at(struct connection *connection, uint64_t at_ms)
     }
 }
 
+/* When so many connections are gone it is worth to give their memory back. */
+#define TRIM_CONNECTIONS 1000
+
+/* malloc() would keep what lies below the last thing that is still in use. */
+static void give_memory_back(struct net *net)
+{
+    if (net->count > net->peak)
+        net->peak = net->count;
+    if (net->peak - net->count < TRIM_CONNECTIONS)
+        return;
+    malloc_trim(0);
+    net->peak = net->count;
+}
+
 static void on_sweep(uv_timer_t *timer)
 {
     struct net *net = timer->data;
@@ -155,6 +170,7 @@ static void on_sweep(uv_timer_t *timer)
     struct connection *next;
 
     net_take_held(net);
+    give_memory_back(net);
     for (struct connection *connection = net->connections; connection; connection = next) {
         const struct config *config = connection->master->config;
 

@@ -37,6 +37,7 @@ struct net {
     struct listener *listeners;
     struct connection *connections; /* a list, newest first */
     size_t count;
+    size_t peak; /* of the count, since memory was given back to the system */
     struct admission admission;
     struct connection *spare; /* with which one is refused when there is no memory */
     bool spare_used;
