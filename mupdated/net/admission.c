@@ -138,6 +138,8 @@ const char *admission_enter(struct connection *connection, const struct sockaddr
         return admission_refuse(connection, "too many open files", admission->sockets_max);
     if (net->count > total)
         return admission_refuse(connection, "too many connections", config->connections_max);
+    if (address && address->ss_family == AF_UNSPEC)
+        return admission_refuse(connection, "the client has gone", 0);
     if (address) {
         connection->from = peers_enter(&admission->peers, address);
         if (!connection->from)

@@ -37,10 +37,11 @@ void admission_close(struct admission *admission);
 bool admission_has_room(const struct admission *admission, size_t count);
 
 /*
- * A connection was accepted; address is NULL for a UNIX socket. NULL: it may stay, and when
- * there are too many strangers now, another one had to go. Otherwise the reason for which
- * it may not, which is logged, as a static text (too many: connections, of this address, open
- * files; out of memory).
+ * A connection was accepted; address is NULL for a UNIX socket, and of the kind AF_UNSPEC when
+ * the client has closed it meanwhile. Returns NULL when it may stay: if there are too many
+ * strangers now, another one had to go. Otherwise the reason for which it may not (too many
+ * connections, of this address, or open files; no memory; the client has gone), which is
+ * logged, as a static text.
  */
 const char *admission_enter(struct connection *connection, const struct sockaddr_storage *address);
 

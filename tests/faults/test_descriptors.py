@@ -6,6 +6,9 @@ SPDX-License-Identifier: BSD-3-Clause
 import pathlib
 import resource
 import socket
+import threading
+
+import pytest
 
 from mupdated import row, wait_for
 
@@ -75,6 +78,43 @@ def test_descriptors_beyond_those_of_select_work(start):
     assert len(clients[-1].list()) == 100
     for one in [*clients, client]:
         one.close()
+
+
+@pytest.fixture
+def saslauthd(tmp_path):
+    """The directory of a saslauthd that says yes to all, octet by octet."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "mux"))
+        listening.listen()
+
+        def serve():
+            while True:
+                try:
+                    asking = listening.accept()[0]
+                except OSError:
+                    return
+                with asking:
+                    asking.recv(4096)
+                    for octet in b"\0\2OK":
+                        asking.send(bytes([octet]))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield tmp_path
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_a_password_is_checked_over_a_descriptor_beyond_those_of_select(start, saslauthd):
+    daemon = start(sasl_pwcheck_method="saslauthd", sasl_saslauthd_path=saslauthd / "mux",
+                   connections_per_address=4096, password_cache="off")
+    daemon.client().close()
+    strangers = [daemon.connect() for _ in range(1020)]
+    assert descriptors(daemon) > 1024
+    with daemon.client() as client:
+        client.noop()
+    for stranger in strangers:
+        stranger.close()
 
 
 def test_a_restart_with_few_descriptors_says_so(daemons):

@@ -151,9 +151,9 @@ void mupdate_server_banner(struct mupdate_server *server,
 /*
  * Give bytes that came from the client. Returns how many were taken: less than
  * len when the session holds as much as it may (64 KiB that it has not looked
- * at, 4 KiB before authentication). Call mupdate_server_next() until it returns something else than _EVENT,
- * then offer the rest again: after _WAIT at least one byte is taken, after
- * _BLOCKED perhaps none. A closed session takes everything and forgets it.
+ * at, 4 KiB before authentication). Call mupdate_server_next() until it returns
+ * something else than _EVENT, then offer the rest again: after _WAIT at least one
+ * byte is taken, after _BLOCKED perhaps none. A closed session takes everything and forgets it.
  */
 size_t mupdate_server_input(struct mupdate_server *server, const void *data, size_t len);
 
