@@ -11,7 +11,8 @@
 /* For the database, password checks, the log, and the loop. */
 #define OTHER_DESCRIPTORS 64
 
-#define LOG_REFUSED_MS 1000
+#define REFUSALS_LOGGED 1
+#define ENDS_LOGGED 20
 
 static size_t sockets_max(void)
 {
@@ -111,20 +112,38 @@ static void drop_stranger(struct admission *admission)
 
 /* --- coming and going --- */
 
+static bool may_log(struct admission_log *log, size_t lines, uint64_t now_ms, size_t *unlogged)
+{
+    if (log->second != now_ms / 1000) {
+        log->second = now_ms / 1000;
+        log->lines = 0;
+    }
+    if (log->lines >= lines) {
+        log->unlogged++;
+        return false;
+    }
+    log->lines++;
+    *unlogged = log->unlogged;
+    log->unlogged = 0;
+    return true;
+}
+
 const char *admission_refuse(struct connection *connection, const char *reason, size_t limit)
 {
-    struct admission *admission = admission_of(connection);
-    uint64_t now = uv_now(connection->master->loop);
+    size_t unlogged;
 
-    if (admission->refused_log_ms != 0 && now - admission->refused_log_ms < LOG_REFUSED_MS) {
-        admission->refused_unlogged++;
-        return reason;
-    }
-    log_warning("refused: %s reason=%s limit=%zu unlogged=%zu", connection->peer,
-                LOG_VALUE(reason, strlen(reason)), limit, admission->refused_unlogged);
-    admission->refused_log_ms = now > 0 ? now : 1;
-    admission->refused_unlogged = 0;
+    if (may_log(&admission_of(connection)->refusals, REFUSALS_LOGGED,
+                uv_now(connection->master->loop), &unlogged))
+        log_warning("refused: %s reason=%s limit=%zu unlogged=%zu", connection->peer,
+                    LOG_VALUE(reason, strlen(reason)), limit, unlogged);
     return reason;
+}
+
+bool admission_logs_end(struct connection *connection, size_t *unlogged)
+{
+    *unlogged = 0;
+    return log_wants(LOG_DEBUG) || may_log(&admission_of(connection)->ends, ENDS_LOGGED,
+                                           uv_now(connection->master->loop), unlogged);
 }
 
 const char *admission_enter(struct connection *connection, const struct sockaddr_storage *address)

@@ -20,14 +20,21 @@ struct connection;
 /* Connections for which a descriptor is kept, so that they can be told why they are refused. */
 #define ADMISSION_REFUSED 16
 
+/* Lines of a kind that anybody can cause: so many in a second are written, and the rest counted. */
+struct admission_log {
+    uint64_t second;
+    size_t lines;    /* in this second */
+    size_t unlogged; /* since the last line */
+};
+
 struct admission {
     struct peers peers;
     size_t sockets_max;          /* what the limit of descriptors leaves for connections */
     struct connection *strangers; /* those that are not logged in, the oldest first */
     struct connection *newest_stranger;
     size_t stranger_count;
-    uint64_t refused_log_ms;     /* when a refusal was logged last; 0: never */
-    size_t refused_unlogged;     /* and how many were not since */
+    struct admission_log refusals;
+    struct admission_log ends;
 };
 
 void admission_init(struct admission *admission);
@@ -50,6 +57,12 @@ const char *admission_enter(struct connection *connection, const struct sockaddr
  * says how many got none. limit is the one that was met; 0: none of the configuration's.
  */
 const char *admission_refuse(struct connection *connection, const char *reason, size_t limit);
+
+/*
+ * Whether the end of a connection that never logged in is to be logged: 20 in a second are,
+ * and at the level debug all. *unlogged is how many were not since the last one.
+ */
+bool admission_logs_end(struct connection *connection, size_t *unlogged);
 
 /* It is logged in: it is no stranger any more. */
 void admission_logged_in(struct connection *connection);

@@ -144,13 +144,25 @@ static void on_closed(uv_handle_t *handle)
     connection_release(connection);
 }
 
+static void log_end(struct connection *connection, const char *reason)
+{
+    const char *user = connection->user;
+    char more[48] = "";
+    size_t unlogged;
+
+    if (!user && !admission_logs_end(connection, &unlogged))
+        return;
+    if (!user && unlogged > 0)
+        snprintf(more, sizeof more, " unlogged=%zu", unlogged);
+    log_info("closed: %s user=%s reason=%s%s", connection->peer,
+             user ? LOG_VALUE(user, strlen(user)) : "-", LOG_VALUE(reason, strlen(reason)), more);
+}
+
 void connection_close(struct connection *connection, const char *reason)
 {
     if (!connection_move(connection, CONNECTION_CLOSED))
         return;
-    log_info("closed: %s user=%s reason=%s", connection->peer,
-             connection->user ? LOG_VALUE(connection->user, strlen(connection->user)) : "-",
-             LOG_VALUE(reason, strlen(reason)));
+    log_end(connection, reason);
     unlink_due(connection);
     connection_wake_never(connection);
     admission_leave(connection);

@@ -60,6 +60,21 @@ def test_refusals_are_logged_once_in_a_second_and_counted(start):
         assert len(re.findall("refused: ", daemon.log())) < 200
 
 
+def test_the_ends_of_strangers_are_logged_a_few_times_in_a_second_and_counted(start):
+    daemon = start(log_level="info")
+    for _ in range(1000):
+        daemon.connect().close()
+    def lines():
+        daemon.connect().close()
+        return re.findall(r"closed: .* user=-.*?(?: unlogged=(\d+))?$", daemon.log(), re.MULTILINE)
+    wait_for(lambda: [line for line in lines() if line], "a line that counts the others")
+    assert len(lines()) < 500
+    # Who was logged in gets his line whatever the others do.
+    for _ in range(100):
+        daemon.client().close()
+    wait_for(lambda: daemon.log().count("user=murder reason=") == 100, "their ends")
+
+
 def test_unix_sockets_are_counted_apart_and_come_in_when_all_is_taken(daemons, tmp_path):
     path = tmp_path / "socket"
     daemon = daemons.make(mupdate_connections_max=2, connections_per_address=2)
