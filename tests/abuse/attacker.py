@@ -56,7 +56,7 @@ def client_hello():
 class Attack:
     """What is done with each connection; number tells them apart."""
 
-    address = None # the first three octets of those that it comes from
+    address = None  # the first three octets of those that it comes from
     per_address = 1000
     logs_in = False
 

@@ -22,7 +22,7 @@ BENCH = mupdated.BUILD / "mupdate-bench"
 
 # The limits of the daemon, which the bound of its memory is made of.
 STRANGERS = 1500
-STRANGER_KB = 120 # what mupdated.conf(5) says of one under TLS
+STRANGER_KB = 120  # what mupdated.conf(5) says of one under TLS
 IDLE_KB = 16
 
 HELLOS = 1000
