@@ -270,6 +270,12 @@ cost-record:
 	$(MAKE) cost-program
 	/usr/bin/python3 tests/cost/counts.py $(BUILD)
 
+# Thousands of connections that misuse a daemon, while others measure it.
+check-abuse:
+	tools/need-packages $(CHECK_PACKAGES)
+	$(MAKE) all
+	tests/run $(BUILD) abuse
+
 check-murder:
 	tools/need-packages $(MURDER_PACKAGES)
 	$(MAKE) all
@@ -322,5 +328,5 @@ clean:
 	rm -rf build
 
 .PHONY: all fuzz fuzz-coverage fuzz-programs unit-programs cost-program run check check-unit check-valgrind check-protocol check-cost check-static \
-    cost-record check-murder check-auth bench install clean
+    cost-record check-abuse check-murder check-auth bench install clean
 .SECONDARY:

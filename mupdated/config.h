@@ -89,6 +89,7 @@ struct config {
     int sasl_maximum_layer;
     struct config_family sasl;  /* sasl_NAME */
     int failedloginpause_ms;
+    size_t failed_logins_max;   /* of one connection */
     enum config_password_cache password_cache;
     int password_cache_time_ms;
     int authentication_timeout_ms;  /* for one step of an exchange */
@@ -117,6 +118,8 @@ struct config {
 
     /* limits */
     size_t connections_max;
+    size_t connections_per_address; /* of IPv4, or a /64 of IPv6 */
+    size_t strangers_max;       /* connections that are not logged in */
     size_t name_bytes;
     size_t location_bytes;
     size_t acl_bytes;

@@ -12,6 +12,7 @@
 #include "mupdated/net/audit.h"
 #include "mupdated/net/commands.h"
 #include "mupdated/net/connection.h"
+#include "mupdated/reserve.h"
 
 #define STOPPING_TEXT "server is stopping"
 
@@ -64,9 +65,14 @@ static void drop_subscribers(struct master *master, uint64_t behind, const char 
 
 static void make_visible(struct master *master, const struct change *change)
 {
-    if (!table_apply(master->table, change) || !departed_apply(master->departed, change))
+    if (!table_apply(master->table, change) &&
+        (!reserve_spend() || !table_apply(master->table, change)))
         out_of_memory();
-    if (!feed_publish(master->feed, change))
+    if (!departed_apply(master->departed, change) &&
+        (!reserve_spend() || !departed_apply(master->departed, change)))
+        out_of_memory();
+    if (!feed_publish(master->feed, change) &&
+        (!reserve_spend() || !feed_publish(master->feed, change)))
         drop_subscribers(master, 0, "out of memory for its changes");
 }
 
@@ -251,6 +257,7 @@ int master_start(struct master *master)
         (code = start_writer(master)) != EX_OK)
         return code;
     master->control = control_start(master, config);
+    reserve_allows(0);
     return net_listen(&master->net, master, config) ? EX_OK : EX_UNAVAILABLE;
 }
 
@@ -361,6 +368,7 @@ bool master_close(struct master *master)
     table_free(master->table);
     ended = auth_free(master->auth);
     tls_context_unref(master->tls);
+    reserve_spend();
     if (master->store)
         store_close(master->store);
     return ended;

@@ -3,7 +3,10 @@
 
 #define IN(state) (1u << MUPDATE_SERVER_STATE_##state)
 
-/* Every command (RFC 3656, section 4; COMPRESS as Cyrus has it, RFC 4978). */
+/*
+ * Every command (RFC 3656, section 4; COMPRESS as Cyrus has it, RFC 4978: only
+ * behind an authentication, since it costs more memory than all else).
+ */
 static const struct command commands[] = {
     { .word = "FIND",
       .event = MUPDATE_SERVER_FIND,
@@ -71,7 +74,7 @@ static const struct command commands[] = {
     { .word = "COMPRESS",
       .event = MUPDATE_SERVER_COMPRESS,
       .flight = SERVER_FLIGHT_COMPRESS,
-      .states = IN(UNAUTHENTICATED) | IN(AUTHENTICATED),
+      .states = IN(AUTHENTICATED),
       .arguments_min = 1,
       .arguments_max = 1,
       .atoms = true },
@@ -152,26 +155,29 @@ const char *command_check(struct mupdate_server *server, bool whole, enum mupdat
     return NULL;
 }
 
-/* What the longest command may have in lines and literals together. */
-static uint64_t command_bytes(const struct mupdate_server_limits *limits)
-{
-    uint64_t lines = 4 * (uint64_t)limits->line_bytes;
-    uint64_t row = 3 * (uint64_t)limits->literal_bytes;
-    uint64_t sasl = 2 * (uint64_t)limits->sasl_bytes;
+/* No mechanism's name is longer (RFC 4422, section 3.1: 20), nor is what peers make up. */
+#define MECHANISM_BYTES 64
 
-    return lines + (row > sasl ? row : sasl);
+/* What the longest row may have in lines and literals together. */
+static uint64_t row_bytes(const struct mupdate_server_limits *limits)
+{
+    return 4 * (uint64_t)limits->line_bytes + 3 * (uint64_t)limits->literal_bytes;
+}
+
+/* By what it is for: the literal is the last token. */
+static size_t literal_limit(const struct mupdate_server *server)
+{
+    if (server->reader.command->event != MUPDATE_SERVER_AUTHENTICATE)
+        return server->limits.literal_bytes;
+    return server->reader.tokens.count == 3 ? MECHANISM_BYTES : server->limits.sasl_bytes;
 }
 
 bool command_takes_literal(const struct mupdate_server *server, size_t held,
                            const struct wire_literal *literal)
 {
-    const struct reader *reader = &server->reader;
-    size_t limit = reader->command->event == MUPDATE_SERVER_AUTHENTICATE
-                       ? server->limits.sasl_bytes
-                       : server->limits.literal_bytes;
-
-    if (literal->count.overflow || literal->count.octets > limit)
+    if (literal->count.overflow || literal->count.octets > literal_limit(server))
         return false;
     /* The servers of a partial update may be long or many, not both. */
-    return held + literal->count.octets <= command_bytes(&server->limits);
+    return server->reader.command->event == MUPDATE_SERVER_AUTHENTICATE ||
+           held + literal->count.octets <= row_bytes(&server->limits);
 }

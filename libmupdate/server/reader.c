@@ -131,7 +131,7 @@ static bool collect_line(struct mupdate_server *server)
     struct reader *reader = &server->reader;
     const uint8_t *bytes = buffer_bytes(&server->input);
     size_t held = buffer_len(&server->input);
-    size_t limit = reader->line + server->limits.line_bytes;
+    size_t limit = reader->line + server_line_bytes(server);
     size_t to = held < limit ? held : limit;
     const uint8_t *end;
 

@@ -34,6 +34,33 @@ bool server_move(struct mupdate_server *server, enum mupdate_server_state to)
     return allowed;
 }
 
+bool server_is_stranger(const struct mupdate_server *server)
+{
+    return server->state == MUPDATE_SERVER_STATE_UNAUTHENTICATED ||
+           server->state == MUPDATE_SERVER_STATE_AUTHENTICATING ||
+           server->state == MUPDATE_SERVER_STATE_TLS;
+}
+
+static size_t at_most(const struct mupdate_server *server, size_t limit, size_t strangers)
+{
+    return server_is_stranger(server) && limit > strangers ? strangers : limit;
+}
+
+size_t server_line_bytes(const struct mupdate_server *server)
+{
+    return at_most(server, server->limits.line_bytes, SERVER_STRANGER_LINE_BYTES);
+}
+
+static size_t ahead_bytes(const struct mupdate_server *server)
+{
+    return at_most(server, SERVER_AHEAD_BYTES, SERVER_STRANGER_AHEAD_BYTES);
+}
+
+static size_t output_bytes(const struct mupdate_server *server)
+{
+    return at_most(server, server->limits.output_bytes, SERVER_STRANGER_OUTPUT_BYTES);
+}
+
 void server_close(struct mupdate_server *server)
 {
     server_move(server, MUPDATE_SERVER_STATE_CLOSED);
@@ -169,6 +196,7 @@ static bool may_read(const struct mupdate_server *server)
 size_t mupdate_server_input(struct mupdate_server *server, const void *data, size_t len)
 {
     size_t ahead;
+    size_t ahead_max;
 
     forget_handed(server);
     if (server->state == MUPDATE_SERVER_STATE_CLOSED)
@@ -176,10 +204,11 @@ size_t mupdate_server_input(struct mupdate_server *server, const void *data, siz
     if (!may_read(server))
         return 0;
     ahead = buffer_len(&server->input) - server->reader.seen;
-    if (ahead >= SERVER_AHEAD_BYTES)
+    ahead_max = ahead_bytes(server);
+    if (ahead >= ahead_max)
         return 0;
-    if (len > SERVER_AHEAD_BYTES - ahead)
-        len = SERVER_AHEAD_BYTES - ahead;
+    if (len > ahead_max - ahead)
+        len = ahead_max - ahead;
     buffer_append(&server->input, data, len);
     server_failed(server);
     return len;
@@ -240,7 +269,7 @@ enum mupdate_server_next mupdate_server_next(struct mupdate_server *server,
         if (server_failed(server) || server->state == MUPDATE_SERVER_STATE_CLOSED)
             return MUPDATE_SERVER_CLOSED;
         if (!may_read(server) || must_wait(server) ||
-            buffer_len(&server->output) >= server->limits.output_bytes)
+            buffer_len(&server->output) >= output_bytes(server))
             return MUPDATE_SERVER_BLOCKED;
         if (server->flight == SERVER_FLIGHT_RESPONSE) {
             is_event = dispatch_response(server, event);

@@ -24,6 +24,15 @@
 /* Bytes taken from the program beyond what was looked at: one read of a socket. */
 #define SERVER_AHEAD_BYTES 65536
 
+/*
+ * A client that is not authenticated gets less of everything but of SASL, of which
+ * a Kerberos ticket may need all: the longest line, the bytes taken in advance, and
+ * the waiting bytes of replies at which no command is taken.
+ */
+#define SERVER_STRANGER_LINE_BYTES 8192
+#define SERVER_STRANGER_AHEAD_BYTES 4096
+#define SERVER_STRANGER_OUTPUT_BYTES 4096
+
 /* What the banner said about TLS. */
 enum server_tls {
     SERVER_TLS_UNKNOWN, /* no banner was given yet */
@@ -114,6 +123,12 @@ struct mupdate_server {
 
 /* Move to another state. A move that the table does not allow closes the session. */
 bool server_move(struct mupdate_server *server, enum mupdate_server_state to);
+
+/* Whether the client has still to authenticate. */
+bool server_is_stranger(const struct mupdate_server *server);
+
+/* The longest line that is taken now. */
+size_t server_line_bytes(const struct mupdate_server *server);
 
 /* Close without a further word; what is in the output still goes out. */
 void server_close(struct mupdate_server *server);

@@ -45,7 +45,8 @@ void feed_free(struct feed *feed);
 
 /*
  * Append a change; its sequence is the newest one's plus 1. False when memory
- * ran out: every position then misses a change, and its owner must be dropped.
+ * ran out: every position then misses a change, unless it is appended after all at
+ * once; its owner must be dropped.
  */
 bool feed_publish(struct feed *feed, const struct change *change);
 

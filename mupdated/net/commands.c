@@ -10,9 +10,18 @@
 #include "mupdated/net/audit.h"
 #include "mupdated/net/secure.h"
 #include "mupdated/net/traffic.h"
+#include "mupdated/reserve.h"
 
 /* One text for a wrong user, a wrong password and a broken exchange. */
 #define REFUSED_TEXT "authentication failed"
+
+#define NO_MEMORY_TEXT "not stored: out of memory"
+
+/* What a change takes in memory but for its texts. */
+#define CHANGE_BYTES 512
+
+/* Pauses end at such times only, so that a thousand of them end with a few looks at the list. */
+#define PAUSE_STEP_MS 50
 
 static void authentication_ends(struct connection *connection)
 {
@@ -31,22 +40,51 @@ static void log_no_login(struct connection *connection, const char *what, const 
                user ? LOG_VALUE(user, strlen(user)) : "-", LOG_VALUE(reason, strlen(reason)));
 }
 
+static void count_failure(struct connection *connection)
+{
+    connection->failed_logins++;
+    if (connection->from)
+        peers_failed(connection->from, uv_now(connection->master->loop));
+}
+
+static void pause_login(struct connection *connection)
+{
+    uint64_t end = uv_now(connection->master->loop) +
+                   (uint64_t)connection->master->config->failedloginpause_ms;
+
+    connection_wake_at(connection, (end + PAUSE_STEP_MS - 1) / PAUSE_STEP_MS * PAUSE_STEP_MS);
+}
+
+/* text is static. */
 static void refuse_login(struct connection *connection, const char *text)
 {
-    int pause_ms = connection->master->config->failedloginpause_ms;
-
     authentication_ends(connection);
-    if (pause_ms > 0) {
-        connection->delayed_no = strdup(text);
-        if (!connection->delayed_no) {
-            connection_close(connection, "out of memory");
-            return;
-        }
-        connection_wake_at(connection, uv_now(connection->master->loop) + (uint64_t)pause_ms);
-    } else {
-        mupdate_server_no(connection->session, text);
+    count_failure(connection);
+    connection->delayed_no = text;
+    if (connection->master->config->failedloginpause_ms > 0)
+        pause_login(connection);
+    else
         connection_schedule(connection);
-    }
+}
+
+/* False: none is taken any more. */
+static bool may_try_again(struct connection *connection)
+{
+    if (connection->failed_logins < connection->master->config->failed_logins_max)
+        return true;
+    mupdate_server_bye(connection->session, "too many failed logins");
+    connection_drain(connection, "too many failed logins");
+    return false;
+}
+
+void commands_say_delayed_no(struct connection *connection)
+{
+    if (!connection->delayed_no || connection->wake_at_ms || connection->stores > 0)
+        return;
+    mupdate_server_no(connection->session, connection->delayed_no);
+    connection->delayed_no = NULL;
+    if (!connection->user)
+        may_try_again(connection);
 }
 
 static void grant_login(struct connection *connection, const struct auth_answer *answer)
@@ -68,6 +106,7 @@ static void grant_login(struct connection *connection, const struct auth_answer 
         return;
     }
     connection->master->counters.logins++;
+    admission_logged_in(connection);
     if (answer->layer)
         snprintf(layer, sizeof layer, " layer=%u", sasl_layer_bits(answer->layer));
     log_notice("login: %s user=%s mechanism=%s%s%s%s%s", connection->peer,
@@ -117,15 +156,13 @@ static void authentication_answered(void *context, const struct auth_answer *ans
     }
 }
 
-static bool authenticate(struct connection *connection, const struct mupdate_server_event *event)
+static bool start_login(struct connection *connection, const struct mupdate_server_event *event)
 {
     struct master *master = connection->master;
     struct sasl_endpoint endpoint;
     struct auth_answer known;
     const void *initial = NULL;
 
-    if (master->config->tls_required && !layer_stack_get(&connection->layers, LAYER_TLS))
-        return mupdate_server_no(connection->session, "STARTTLS is needed first");
     if (event->has_initial)
         initial = event->initial.len ? event->initial.data : "";
     connection_endpoint(connection, &endpoint);
@@ -139,12 +176,48 @@ static bool authenticate(struct connection *connection, const struct mupdate_ser
     return true;
 }
 
+/*
+ * Where many logins fail, all have to wait before they are looked at: so those who
+ * guess get no more answers by opening more connections, and those who can log in still do.
+ */
+static bool must_wait(const struct connection *connection)
+{
+    const struct master *master = connection->master;
+
+    return connection->from && master->config->failedloginpause_ms > 0 &&
+           peers_must_wait(connection->from, uv_now(master->loop));
+}
+
+static bool authenticate(struct connection *connection, const struct mupdate_server_event *event)
+{
+    if (connection->master->config->tls_required &&
+        !layer_stack_get(&connection->layers, LAYER_TLS))
+        return mupdate_server_no(connection->session, "STARTTLS is needed first");
+    if (!must_wait(connection))
+        return start_login(connection, event);
+    connection->login = *event;
+    connection->login_waits = true;
+    pause_login(connection);
+    return true;
+}
+
+bool commands_resume_login(struct connection *connection)
+{
+    if (!connection->login_waits || connection->wake_at_ms)
+        return true;
+    connection->login_waits = false;
+    return start_login(connection, &connection->login);
+}
+
+bool commands_are_held(const struct connection *connection)
+{
+    return connection->login_waits || connection->delayed_no;
+}
+
 static bool starttls(struct connection *connection)
 {
     if (!connection->master->tls)
         return mupdate_server_no(connection->session, "TLS is not configured here");
-    if (layer_stack_get(&connection->layers, LAYER_DEFLATE))
-        return mupdate_server_no(connection->session, "STARTTLS must come before COMPRESS");
     return mupdate_server_ok(connection->session, "Begin TLS negotiation now") &&
            traffic_turn(connection) && secure_start(connection);
 }
@@ -211,7 +284,7 @@ static bool set(struct connection *connection, const struct mupdate_server_event
         .writes = connection->rights.writes,
     };
     struct mupdate_text who = {connection->user, strlen(connection->user)};
-    struct writer_request *request;
+    struct writer_request *request = NULL;
 
     /*
      * The row need not be looked at; but a session that was a back-end's until a
@@ -223,9 +296,13 @@ static bool set(struct connection *connection, const struct mupdate_server_event
     }
     if (!master->writer)
         return false;
-    request = writer_request_new(&rule, who, connection);
-    if (!request)
-        return false;
+    if (reserve_allows(CHANGE_BYTES + rule.name.len + rule.location.len + rule.acl.len))
+        request = writer_request_new(&rule, who, connection);
+    if (!request) {
+        connection->delayed_no = NO_MEMORY_TEXT;
+        commands_say_delayed_no(connection);
+        return true;
+    }
     connection->stores++;
     connection->store_bytes += writer_request_bytes(request);
     writer_submit(master->writer, request);
@@ -273,6 +350,8 @@ bool commands_handle(struct connection *connection, const struct mupdate_server_
     case MUPDATE_SERVER_AUTH_CANCELLED:
         log_no_login(connection, "badlogin", auth_exchange_user(connection->auth), "cancelled");
         authentication_ends(connection);
+        count_failure(connection);
+        may_try_again(connection);
         return true;
     case MUPDATE_SERVER_STARTTLS:
         return starttls(connection);

@@ -11,6 +11,17 @@
 /* Act on an event of the connection's session. False: cut the connection off. */
 bool commands_handle(struct connection *connection, const struct mupdate_server_event *event);
 
+/*
+ * What waits: a refusal for its time and for all stores, since answers come in order, and
+ * a login that begins late. While commands are held the session must be given no input
+ * and asked for no event.
+ */
+bool commands_are_held(const struct connection *connection);
+void commands_say_delayed_no(struct connection *connection);
+
+/* False: cut the connection off. */
+bool commands_resume_login(struct connection *connection);
+
 /* The writer decided a request of this connection: answer it. */
 void commands_stored(struct connection *connection, const struct writer_request *request);
 

@@ -7,6 +7,7 @@
 
 #include "mupdated/log.h"
 #include "mupdated/net/secure.h"
+#include "mupdated/reserve.h"
 
 /* States only ever go on; any may be left out. */
 bool connection_move(struct connection *connection, enum connection_state state)
@@ -47,15 +48,18 @@ void connection_format_address(const struct sockaddr_storage *address, char *tex
         snprintf(text, size, "%s;%u", host, port);
 }
 
-static void learn_addresses(struct connection *connection, const char *local)
+/* *remote is the client's address, of the kind AF_UNSPEC when it is gone already. */
+static void learn_addresses(struct connection *connection, const char *local,
+                            struct sockaddr_storage *remote)
 {
     struct sockaddr_storage address;
     char host[INET6_ADDRSTRLEN + 1];
     unsigned port;
-    int len = sizeof address;
+    int len = sizeof *remote;
 
-    if (uv_tcp_getpeername(&connection->socket.tcp, (struct sockaddr *)&address, &len) == 0 &&
-        read_address(&address, host, sizeof host, &port)) {
+    remote->ss_family = AF_UNSPEC;
+    if (uv_tcp_getpeername(&connection->socket.tcp, (struct sockaddr *)remote, &len) == 0 &&
+        read_address(remote, host, sizeof host, &port)) {
         snprintf(connection->remote, sizeof connection->remote, "%s;%u", host, port);
         snprintf(connection->peer, sizeof connection->peer, "[%s] port=%u", host, port);
     }
@@ -102,6 +106,13 @@ static void unlink_due(struct connection *connection)
     connection->due = NULL;
 }
 
+bool connection_shakes_hands(const struct connection *connection)
+{
+    const struct layer *tls = layer_stack_get(&connection->layers, LAYER_TLS);
+
+    return tls && !tls_layer_established(tls);
+}
+
 void connection_release(struct connection *connection)
 {
     struct net *net = &connection->master->net;
@@ -118,14 +129,14 @@ void connection_release(struct connection *connection)
     audit_refusals_end(connection);
     mupdate_server_free(connection->session);
     layer_stack_close(&connection->layers);
+    buffer_free(&connection->unread);
     buffer_free(&connection->plain);
     buffer_free(&connection->raw);
     buffer_free(&connection->writing);
     free(connection->user);
     free(connection->external);
     free(connection->authenticated);
-    free(connection->delayed_no);
-    free(connection);
+    net_free_connection(net, connection);
     net_take_held(net);
 }
 
@@ -137,14 +148,28 @@ static void on_closed(uv_handle_t *handle)
     connection_release(connection);
 }
 
+static void log_end(struct connection *connection, const char *reason)
+{
+    const char *user = connection->user;
+    char more[48] = "";
+    size_t unlogged;
+
+    if (!user && !admission_logs_end(connection, &unlogged))
+        return;
+    if (!user && unlogged > 0)
+        snprintf(more, sizeof more, " unlogged=%zu", unlogged);
+    log_info("closed: %s user=%s reason=%s%s", connection->peer,
+             user ? LOG_VALUE(user, strlen(user)) : "-", LOG_VALUE(reason, strlen(reason)), more);
+}
+
 void connection_close(struct connection *connection, const char *reason)
 {
     if (!connection_move(connection, CONNECTION_CLOSED))
         return;
-    log_info("closed: %s user=%s reason=%s", connection->peer,
-             connection->user ? LOG_VALUE(connection->user, strlen(connection->user)) : "-",
-             LOG_VALUE(reason, strlen(reason)));
+    log_end(connection, reason);
     unlink_due(connection);
+    connection_wake_never(connection);
+    admission_leave(connection);
     auth_exchange_close(connection->auth);
     connection->auth = NULL;
     subscription_ends(connection);
@@ -182,6 +207,9 @@ bool connection_learn_rights(struct connection *connection)
 
 /* --- accepting --- */
 
+/* What a connection takes in memory: while it logs in, and most of them later. */
+#define CONNECTION_BYTES 65536
+
 void connection_endpoint(struct connection *connection, struct sasl_endpoint *endpoint)
 {
     static unsigned char binding[256];
@@ -194,10 +222,7 @@ void connection_endpoint(struct connection *connection, struct sasl_endpoint *en
         .remote = connection->remote[0] ? connection->remote : NULL,
         .plaintext = config->allowplaintext || tls,
         .minimum_bits = (unsigned)config->sasl_minimum_layer,
-        /* A security layer belongs below compression that already runs: none is offered then. */
-        .maximum_bits = layer_stack_get(&connection->layers, LAYER_DEFLATE)
-                            ? 0
-                            : (unsigned)config->sasl_maximum_layer,
+        .maximum_bits = (unsigned)config->sasl_maximum_layer,
     };
     if (tls) {
         endpoint->external_bits = tls_layer_bits(tls);
@@ -239,22 +264,39 @@ static void limits_of(const struct config *config, struct mupdate_server_limits 
     limits->output_bytes = config->output_bytes;
 }
 
+/*
+ * It is told why, as far as its socket takes that at once, and closed. Who expects TLS would
+ * not understand it.
+ */
+static void refuse(struct connection *connection, const char *reason, bool tls)
+{
+    char line[128];
+    uv_buf_t buf = uv_buf_init(line, (unsigned)snprintf(line, sizeof line, "* BYE \"%s\"\r\n",
+                                                        reason));
+
+    if (!tls)
+        (void)uv_try_write(&connection->socket.stream, &buf, 1);
+    admission_leave(connection);
+    connection_move(connection, CONNECTION_CLOSED);
+    uv_close(&connection->socket.handle, on_closed);
+}
+
 bool connection_accept(struct master *master, uv_stream_t *listening, const char *local, bool tls)
 {
     bool is_unix = listening->type == UV_NAMED_PIPE;
     struct net *net = &master->net;
     struct connection *connection;
     struct mupdate_server_limits limits;
+    struct sockaddr_storage remote;
+    const char *refused;
     int error;
 
     /* Descriptors must be left for the database and the password checks. */
-    if (net->count >= net->sockets_max)
+    if (!admission_has_room(&net->admission, net->count))
         return false;
-    connection = calloc(1, sizeof *connection);
-    if (!connection) {
-        log_error("cannot take a connection: out of memory");
+    connection = net_new_connection(net);
+    if (!connection)
         return false;
-    }
     connection->master = master;
     connection->plain.secret = true;
     layer_stack_init(&connection->layers);
@@ -264,7 +306,7 @@ bool connection_accept(struct master *master, uv_stream_t *listening, const char
         error = uv_tcp_init(master->loop, &connection->socket.tcp);
     if (error != 0) {
         log_error("cannot take a connection: %s", uv_strerror(error));
-        free(connection);
+        net_free_connection(net, connection);
         return false;
     }
     connection->socket.handle.data = connection;
@@ -285,25 +327,24 @@ bool connection_accept(struct master *master, uv_stream_t *listening, const char
     if (is_unix)
         strcpy(connection->peer, "unix");
     else
-        learn_addresses(connection, local);
+        learn_addresses(connection, local, &remote);
     log_debug("connected: %s", connection->peer);
 
-    limits_of(master->config, &limits);
-    connection->session = mupdate_server_new(&limits);
-    if (!connection->session) {
-        connection_close(connection, "out of memory");
+    refused = connection == net->spare || !reserve_allows(CONNECTION_BYTES)
+                  ? admission_refuse(connection, "out of memory", 0)
+                  : admission_enter(connection, is_unix ? NULL : &remote);
+    if (!refused) {
+        limits_of(master->config, &limits);
+        connection->session = mupdate_server_new(&limits);
+        if (!connection->session)
+            refused = admission_refuse(connection, "out of memory", 0);
+    }
+    if (refused) {
+        refuse(connection, refused, tls);
         return true;
     }
     if (tls && !mupdate_server_start_tls(connection->session)) {
         connection_close(connection, "TLS cannot start");
-        return true;
-    }
-    if (net->count > master->config->connections_max) {
-        log_warning("too many connections: %s limit=%zu", connection->peer,
-                    master->config->connections_max);
-        master->counters.turned_away++;
-        mupdate_server_bye(connection->session, "too many connections");
-        connection_drain(connection, "too many connections");
         return true;
     }
     if (!tls) {

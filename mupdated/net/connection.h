@@ -55,8 +55,15 @@ struct connection {
     struct connection *next;
     struct due_queue *due; /* the one it is in, or NULL */
     struct connection *due_next;
+    struct peer *from;     /* the address it counts for; NULL: a UNIX socket, or closed */
+    bool stranger;         /* it is in admission->strangers */
+    struct connection *stranger_previous;
+    struct connection *stranger_next;
+    struct connection *waiting_previous; /* in net->waiting, while it has a wake_at_ms */
+    struct connection *waiting_next;
 
     struct layer_stack layers;
+    struct buffer unread;  /* of a TLS handshake: not yet through the layers */
     struct buffer plain;   /* through the layers, not yet taken by the session */
     struct buffer raw;     /* through the layers, for the socket */
     struct buffer writing; /* handed to libuv */
@@ -84,7 +91,10 @@ struct connection {
     uint64_t opened_ms;
     uint64_t input_ms;     /* when the last byte came */
     uint64_t wake_at_ms;   /* 0: never */
-    char *delayed_no;      /* a refusal that waits for wake_at_ms */
+    const char *delayed_no; /* a refusal that waits for wake_at_ms and for all stores */
+    struct mupdate_server_event login; /* an AUTHENTICATE that waits for wake_at_ms */
+    bool login_waits;
+    size_t failed_logins;
     char local[CONNECTION_ADDRESS_BYTES]; /* "address;port", as SASL has it; "" for UNIX */
     char remote[CONNECTION_ADDRESS_BYTES];
     char peer[80];         /* "[address] port=N" or "unix", for the log */
@@ -104,8 +114,11 @@ void connection_format_address(const struct sockaddr_storage *address, char *tex
 /* Let it run soon. */
 void connection_schedule(struct connection *connection);
 
-/* Let it run at a time of uv_now(), or sooner. */
+/* Let it run at a time of uv_now(), or sooner: then wake_at_ms is 0 again. */
 void connection_wake_at(struct connection *connection, uint64_t at_ms);
+
+/* Forget the time at which it was to run. */
+void connection_wake_never(struct connection *connection);
 
 /* Run a slice: go on with what is under way, take commands, send. */
 void connection_run(struct connection *connection);
@@ -118,6 +131,9 @@ bool connection_move(struct connection *connection, enum connection_state state)
 
 /* The answer to a LIST is given, or given up. */
 void connection_listing_ends(struct connection *connection);
+
+/* In the middle of a TLS handshake, which is gone on with in net->due_handshakes only. */
+bool connection_shakes_hands(const struct connection *connection);
 
 /* Take no more commands; what is under way is answered. */
 void connection_quiet(struct connection *connection);

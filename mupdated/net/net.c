@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "mupdated/net/net.h"
 
+#include <malloc.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "mupdated/log.h"
 #include "mupdated/net/connection.h"
+#include "mupdated/net/traffic.h"
 
 #define SWEEP_MS 1000
 
-/* How long all long answers together may take before the sockets are looked at again. */
+/*
+ * How long all long answers together may take before the sockets are looked at again, and
+ * all steps of handshakes together.
+ */
 #define LONG_TURN_NS 200000
+#define HANDSHAKES_TURN_NS 200000
 
 /* How long a client may take for the last bytes, and then to end. */
 #define DRAIN_MS 5000
@@ -30,7 +36,7 @@ static void on_due(uv_idle_t *idle)
 {
     struct net *net = idle->data;
     struct due_queue now = net->due_short;
-    uint64_t long_until;
+    uint64_t until;
 
     /* Those that are scheduled meanwhile wait for the next turn. */
     net->due_short = (struct due_queue){NULL, NULL};
@@ -39,13 +45,19 @@ static void on_due(uv_idle_t *idle)
     while (now.first)
         connection_run(take_due(&now));
 
-    long_until = uv_hrtime() + LONG_TURN_NS;
+    until = uv_hrtime() + LONG_TURN_NS;
     while (net->due_long.first) {
         connection_run(take_due(&net->due_long));
-        if (uv_hrtime() >= long_until)
+        if (uv_hrtime() >= until)
             break;
     }
-    if (!net->due_short.first && !net->due_long.first)
+    until = uv_hrtime() + HANDSHAKES_TURN_NS;
+    while (net->due_handshakes.first) {
+        traffic_shake_hands(take_due(&net->due_handshakes));
+        if (uv_hrtime() >= until)
+            break;
+    }
+    if (!net->due_short.first && !net->due_long.first && !net->due_handshakes.first)
         uv_idle_stop(idle);
 }
 
@@ -56,10 +68,19 @@ static bool has_long_answer(const struct connection *connection)
                                     connection->subscription->state == SUBSCRIPTION_HEALING));
 }
 
+static struct due_queue *queue_of(const struct connection *connection)
+{
+    struct net *net = &connection->master->net;
+
+    if (buffer_len(&connection->unread) > 0)
+        return &net->due_handshakes;
+    return has_long_answer(connection) ? &net->due_long : &net->due_short;
+}
+
 void connection_schedule(struct connection *connection)
 {
     struct net *net = &connection->master->net;
-    struct due_queue *queue = has_long_answer(connection) ? &net->due_long : &net->due_short;
+    struct due_queue *queue = queue_of(connection);
 
     if (connection->due || connection->state == CONNECTION_CLOSED)
         return;
@@ -77,20 +98,34 @@ static void on_wake(uv_timer_t *timer)
 {
     struct net *net = timer->data;
     uint64_t now = uv_now(timer->loop);
+    uint64_t nearest = 0;
+    struct connection *next;
 
-    net->wake_at_ms = 0;
-    for (struct connection *connection = net->connections; connection;
-         connection = connection->next) {
-        uint64_t at = connection->wake_at_ms;
-
-        if (at == 0)
-            continue;
-        connection->wake_at_ms = 0;
-        if (at <= now)
+    for (struct connection *connection = net->waiting; connection; connection = next) {
+        next = connection->waiting_next;
+        if (connection->wake_at_ms <= now) {
+            connection_wake_never(connection);
             connection_schedule(connection);
-        else
-            connection_wake_at(connection, at);
+        } else if (nearest == 0 || connection->wake_at_ms < nearest) {
+            nearest = connection->wake_at_ms;
+        }
     }
+    net->wake_at_ms = nearest;
+    if (nearest != 0)
+        uv_timer_start(timer, on_wake, nearest - now, 0);
+}
+
+void connection_wake_never(struct connection *connection)
+{
+    if (connection->wake_at_ms == 0)
+        return;
+    connection->wake_at_ms = 0;
+    if (connection->waiting_previous)
+        connection->waiting_previous->waiting_next = connection->waiting_next;
+    else
+        connection->master->net.waiting = connection->waiting_next;
+    if (connection->waiting_next)
+        connection->waiting_next->waiting_previous = connection->waiting_previous;
 }
 
 void connection_wake_at(struct connection *connection, uint64_t at_ms)
@@ -98,12 +133,34 @@ void connection_wake_at(struct connection *connection, uint64_t at_ms)
     struct net *net = &connection->master->net;
     uint64_t now = uv_now(net->wake.loop);
 
-    if (connection->wake_at_ms == 0 || at_ms < connection->wake_at_ms)
+    if (connection->wake_at_ms == 0) {
+        connection->waiting_previous = NULL;
+        connection->waiting_next = net->waiting;
+        if (net->waiting)
+            net->waiting->waiting_previous = connection;
+        net->waiting = connection;
         connection->wake_at_ms = at_ms;
+    } else if (at_ms < connection->wake_at_ms) {
+        connection->wake_at_ms = at_ms;
+    }
     if (net->wake_at_ms == 0 || at_ms < net->wake_at_ms) {
         net->wake_at_ms = at_ms;
         uv_timer_start(&net->wake, on_wake, at_ms > now ? at_ms - now : 0, 0);
     }
+}
+
+/* When so many connections are gone it is worth to give their memory back. */
+#define TRIM_CONNECTIONS 1000
+
+/* malloc() would keep what lies below the last thing that is still in use. */
+static void give_memory_back(struct net *net)
+{
+    if (net->count > net->peak)
+        net->peak = net->count;
+    if (net->peak - net->count < TRIM_CONNECTIONS)
+        return;
+    malloc_trim(0);
+    net->peak = net->count;
 }
 
 static void on_sweep(uv_timer_t *timer)
@@ -113,6 +170,7 @@ static void on_sweep(uv_timer_t *timer)
     struct connection *next;
 
     net_take_held(net);
+    give_memory_back(net);
     for (struct connection *connection = net->connections; connection; connection = next) {
         const struct config *config = connection->master->config;
 
@@ -133,17 +191,23 @@ static void on_sweep(uv_timer_t *timer)
     }
 }
 
-/* For the database, password checks, the log, and the loop. */
-#define OTHER_DESCRIPTORS ((rlim_t)64)
-
-static size_t sockets_max(void)
+struct connection *net_new_connection(struct net *net)
 {
-    struct rlimit limit;
+    struct connection *connection = calloc(1, sizeof *connection);
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-        return SIZE_MAX;
-    return limit.rlim_cur > 2 * OTHER_DESCRIPTORS ? (size_t)limit.rlim_cur - OTHER_DESCRIPTORS
-                                                  : OTHER_DESCRIPTORS;
+    if (connection || net->spare_used)
+        return connection;
+    net->spare_used = true;
+    memset(net->spare, 0, sizeof *net->spare);
+    return net->spare;
+}
+
+void net_free_connection(struct net *net, struct connection *connection)
+{
+    if (connection == net->spare)
+        net->spare_used = false;
+    else
+        free(connection);
 }
 
 int net_init(struct net *net, struct master *master)
@@ -151,7 +215,10 @@ int net_init(struct net *net, struct master *master)
     int error;
 
     memset(net, 0, sizeof *net);
-    net->sockets_max = sockets_max();
+    admission_init(&net->admission);
+    net->spare = malloc(sizeof *net->spare);
+    if (!net->spare)
+        return UV_ENOMEM;
     if ((error = uv_idle_init(master->loop, &net->run_due)) != 0 ||
         (error = uv_timer_init(master->loop, &net->wake)) != 0 ||
         (error = uv_timer_init(master->loop, &net->sweep)) != 0)
@@ -210,4 +277,7 @@ void net_close(struct net *net)
     uv_close((uv_handle_t *)&net->run_due, NULL);
     uv_close((uv_handle_t *)&net->wake, NULL);
     uv_close((uv_handle_t *)&net->sweep, NULL);
+    admission_close(&net->admission);
+    free(net->spare);
+    net->spare = NULL;
 }

@@ -4,7 +4,9 @@
  * A connection with something to do is scheduled; scheduled ones run in turn, a
  * slice each, between two looks at the sockets. Those in the middle of a long
  * answer stand in a queue of their own and share a slice of time, so that no
- * number of dumps delays a short answer.
+ * number of dumps delays a short answer. So do those in a TLS handshake, whose
+ * steps cost as much as a thousand FINDs: what they sent waits for its turn, and
+ * nobody has to be refused for the number of handshakes.
  *
  * It belongs to the loop's thread.
  *
@@ -19,6 +21,7 @@
 #include <uv.h>
 
 #include "mupdated/config.h"
+#include "mupdated/net/admission.h"
 
 struct master;
 struct connection;
@@ -34,9 +37,14 @@ struct net {
     struct listener *listeners;
     struct connection *connections; /* a list, newest first */
     size_t count;
-    size_t sockets_max; /* what the limit of descriptors leaves for connections */
+    size_t peak; /* of the count, since memory was given back to the system */
+    struct admission admission;
+    struct connection *spare; /* with which one is refused when there is no memory */
+    bool spare_used;
     struct due_queue due_short; /* with answers that cost little */
     struct due_queue due_long;  /* with a slice of a dump, a list or a healing */
+    struct due_queue due_handshakes;
+    struct connection *waiting; /* those with a wake_at_ms; a list */
     uv_idle_t run_due;
     uv_timer_t wake;  /* at the nearest connection_wake_at() */
     uint64_t wake_at_ms;
@@ -58,6 +66,13 @@ bool net_bind(struct net *net, struct master *master, const struct config *confi
  * on all. As net_bind().
  */
 bool net_listen(struct net *net, struct master *master, const struct config *config);
+
+/*
+ * Memory for a connection, all zero; the spare one when there is no other, NULL when that is
+ * in use. To be given back with net_free_connection().
+ */
+struct connection *net_new_connection(struct net *net);
+void net_free_connection(struct net *net, struct connection *connection);
 
 /* Try again to take the connections that could not be taken. */
 void net_take_held(struct net *net);

@@ -113,7 +113,7 @@ static enum taken take_commands(struct connection *connection)
     for (int events = 0; events < SLICE_EVENTS;) {
         size_t taken;
 
-        if (connection->store_bytes >= STORE_BYTES)
+        if (connection->store_bytes >= STORE_BYTES || commands_are_held(connection))
             return TAKEN_BLOCKED;
         taken = mupdate_server_input(connection->session, buffer_bytes(&connection->plain),
                                      buffer_len(&connection->plain));
@@ -146,24 +146,18 @@ static enum taken take_commands(struct connection *connection)
     return TAKEN_MORE;
 }
 
-static void say_delayed_no(struct connection *connection)
-{
-    if (!connection->delayed_no || connection->wake_at_ms)
-        return;
-    mupdate_server_no(connection->session, connection->delayed_no);
-    free(connection->delayed_no);
-    connection->delayed_no = NULL;
-}
-
 /* The client ended its half: it gets the answers that are still due. */
 static bool is_finished(const struct connection *connection)
 {
     if (!connection->peer_ended)
         return false;
+    /* Who left while his login had to wait is not looked at. */
+    if (connection->login_waits)
+        return true;
     /* In an exchange it may be the client's turn, who will say nothing. */
     if (connection->auth)
         return !auth_exchange_runs(connection->auth);
-    return mupdate_server_unanswered(connection->session) == 0 && !connection->delayed_no;
+    return mupdate_server_unanswered(connection->session) == 0 && !commands_are_held(connection);
 }
 
 void connection_run(struct connection *connection)
@@ -175,8 +169,8 @@ void connection_run(struct connection *connection)
 
     if (connection->state == CONNECTION_CLOSED)
         return;
-    say_delayed_no(connection);
-    if (!produce(connection, &again, &full)) {
+    commands_say_delayed_no(connection);
+    if (!commands_resume_login(connection) || !produce(connection, &again, &full)) {
         connection_close(connection, "out of memory");
         return;
     }
@@ -204,7 +198,7 @@ void connection_run(struct connection *connection)
         return;
     }
     /* What waited for room in the output goes on at once when all of it left. */
-    if (again || taken == TAKEN_MORE ||
+    if (again || taken == TAKEN_MORE || buffer_len(&connection->unread) > 0 ||
         ((full || taken == TAKEN_BLOCKED) && had_output && traffic_all_sent(connection)))
         connection_schedule(connection);
     if (connection->state == CONNECTION_OPEN && !traffic_choose_reading(connection))

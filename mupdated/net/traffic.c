@@ -8,8 +8,11 @@
 /* What one read takes, and what the layers may put up at once. */
 #define READ_BYTES 65536
 
-/* No more is read while so much waits for the socket. */
-#define RAW_BYTES ((size_t)4 * READ_BYTES)
+/* The same before the client is logged in, so that many of them cost little. */
+#define STRANGER_READ_BYTES 4096
+
+/* No more is read while so many reads' worth waits for the socket. */
+#define RAW_READS 4
 
 /* What is handed to the socket, or to the layers, at once. */
 #define WRITE_BYTES 65536
@@ -201,14 +204,18 @@ bool traffic_all_sent(const struct connection *connection)
 
 /* --- receiving --- */
 
+static size_t read_bytes(const struct connection *connection)
+{
+    return connection->user ? READ_BYTES : STRANGER_READ_BYTES;
+}
+
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     /* One buffer serves all: what was read is passed on before the next read. */
     static char bytes[READ_BYTES];
 
-    (void)handle;
     (void)suggested;
-    *buf = uv_buf_init(bytes, sizeof bytes);
+    *buf = uv_buf_init(bytes, (unsigned)read_bytes(handle->data));
 }
 
 bool traffic_receive(struct connection *connection, const void *data, size_t len)
@@ -216,7 +223,7 @@ bool traffic_receive(struct connection *connection, const void *data, size_t len
     struct layer *tls;
 
     switch (layer_stack_receive(&connection->layers, data, len, &connection->plain,
-                                &connection->raw, READ_BYTES)) {
+                                &connection->raw, read_bytes(connection))) {
     case LAYER_OK:
         break;
     case LAYER_CLOSED:
@@ -242,6 +249,30 @@ bool traffic_receive(struct connection *connection, const void *data, size_t len
     return true;
 }
 
+/* The step waits for its turn. */
+static void keep_unread(struct connection *connection, const void *data, size_t len)
+{
+    buffer_append(&connection->unread, data, len);
+    if (connection->unread.failed) {
+        connection_close(connection, "out of memory");
+        return;
+    }
+    uv_read_stop(&connection->socket.stream);
+    connection->reading = false;
+    connection_schedule(connection);
+}
+
+void traffic_shake_hands(struct connection *connection)
+{
+    struct buffer unread = connection->unread;
+    bool open = connection->state == CONNECTION_OPEN;
+
+    connection->unread = (struct buffer){0};
+    if (!open || traffic_receive(connection, buffer_bytes(&unread), buffer_len(&unread)))
+        connection_run(connection);
+    buffer_free(&unread);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 {
     struct connection *connection = stream->data;
@@ -261,6 +292,10 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
         bool received;
 
         connection->input_ms = uv_now(connection->master->loop);
+        if (connection_shakes_hands(connection)) {
+            keep_unread(connection, buf->base, (size_t)nread);
+            return;
+        }
         received = traffic_receive(connection, buf->base, (size_t)nread);
 
         /* It can hold a password; all copies of it are in secret buffers. */
@@ -285,8 +320,10 @@ bool traffic_choose_reading(struct connection *connection)
 {
     /* The layers answer too (a change of TLS keys): to a client that does not read, not for ever. */
     bool wanted = !connection->peer_ended && buffer_len(&connection->plain) == 0 &&
+                  buffer_len(&connection->unread) == 0 &&
                   !layer_stack_pending(&connection->layers) &&
-                  buffer_len(&connection->raw) + buffer_len(&connection->writing) < RAW_BYTES;
+                  buffer_len(&connection->raw) + buffer_len(&connection->writing) <
+                      RAW_READS * read_bytes(connection);
 
     if (wanted)
         return traffic_start_reading(connection);

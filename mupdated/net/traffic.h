@@ -33,6 +33,9 @@ bool traffic_all_sent(const struct connection *connection);
  */
 bool traffic_receive(struct connection *connection, const void *data, size_t len);
 
+/* Go on with a TLS handshake: what the client sent of it goes up through the layers. */
+void traffic_shake_hands(struct connection *connection);
+
 /* False when the socket cannot be read. */
 bool traffic_start_reading(struct connection *connection);
 

@@ -6,6 +6,9 @@ SPDX-License-Identifier: BSD-3-Clause
 import pathlib
 import resource
 import socket
+import threading
+
+import pytest
 
 from mupdated import row, wait_for
 
@@ -38,6 +41,80 @@ def test_a_full_file_table_stops_new_connections_only_and_only_while_it_lasts(st
             assert len(other.list()) == 500
             other.ok("DELETE", "user.0")
         assert stream.change() == row("DELETE", "user.0")
+
+
+def test_who_finds_no_descriptor_left_is_told_so(daemons):
+    daemon = daemons.make(prefix=["prlimit", "--nofile=256:256"]).start()
+    with daemon.client() as client:
+        strangers = [daemon.connect() for _ in range(191)]
+        for _ in range(500):
+            with daemon.connect(banner=False) as refused:
+                assert refused.response() == ("*", "BYE", [b"too many open files"])
+                assert refused.at_end()
+            client.noop()
+        # Those who came in can log in, and write, with all that opens files.
+        strangers[-1].login()
+        strangers[-1].ok("ACTIVATE", "user.a", LOCATION, "x")
+        full = descriptors(daemon)
+        for stranger in strangers[:10]:
+            stranger.close()
+        wait_for(lambda: descriptors(daemon) <= full - 10, "the descriptors to be free again")
+        with daemon.client() as other:
+            assert other.find("user.a") == row("MAILBOX", "user.a", LOCATION, "x")
+        for stranger in strangers:
+            stranger.close()
+    daemon.wait_for_log(r'warning: refused: .* reason="too many open files" limit=192')
+
+
+def test_descriptors_beyond_those_of_select_work(start):
+    """Of libsasl's and Berkeley DB's calls too."""
+    daemon = start(connections_per_address=4096)
+    clients = [daemon.connect() for _ in range(1000)] + [daemon.client() for _ in range(100)]
+    for number, client in enumerate(clients[-100:]):
+        client.ok("ACTIVATE", f"user.{number}", LOCATION, "x")
+    client = daemon.connect()
+    client.send('A1 AUTHENTICATE "PLAIN" {4+}\r\nAAAA\r\n')
+    assert client.response()[:2] == ("A1", "NO")
+    assert len(clients[-1].list()) == 100
+    for one in [*clients, client]:
+        one.close()
+
+
+@pytest.fixture
+def saslauthd(tmp_path):
+    """The directory of a saslauthd that says yes to all, octet by octet."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "mux"))
+        listening.listen()
+
+        def serve():
+            while True:
+                try:
+                    asking = listening.accept()[0]
+                except OSError:
+                    return
+                with asking:
+                    asking.recv(4096)
+                    for octet in b"\0\2OK":
+                        asking.send(bytes([octet]))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield tmp_path
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_a_password_is_checked_over_a_descriptor_beyond_those_of_select(start, saslauthd):
+    daemon = start(sasl_pwcheck_method="saslauthd", sasl_saslauthd_path=saslauthd / "mux",
+                   connections_per_address=4096, password_cache="off")
+    daemon.client().close()
+    strangers = [daemon.connect() for _ in range(1020)]
+    assert descriptors(daemon) > 1024
+    with daemon.client() as client:
+        client.noop()
+    for stranger in strangers:
+        stranger.close()
 
 
 def test_a_restart_with_few_descriptors_says_so(daemons):

@@ -20,16 +20,13 @@ def tls(tmp_path_factory, certificate):
     daemons.end()
 
 
-@pytest.fixture(params=["before authentication", "after authentication", "under TLS"])
+@pytest.fixture(params=["in the clear", "under TLS"])
 def compressed(request, tls):
     with tls.connect() as client:
         if request.param == "under TLS":
             client.starttls()
-        if request.param == "after authentication":
-            client.login()
+        client.login()
         client.compress()
-        if request.param != "after authentication":
-            client.login()
         yield client
 
 
@@ -92,7 +89,7 @@ def test_only_deflate_is_known_and_only_once(tls):
 
 @pytest.mark.parametrize("argument", ['"DEFLATE"', '"deflate"', "DEFLATE", "{7+}\r\nDEFLATE"])
 def test_the_algorithm_is_an_atom_or_a_string_in_any_case(tls, argument):
-    with tls.connect() as client:
+    with tls.client() as client:
         assert client.command("COMPRESS " + argument)[1] == "OK"
 
 
@@ -105,11 +102,14 @@ def test_what_was_sent_plain_behind_compress_is_not_taken_for_a_command(tls, nam
         assert client.find(name) is None
 
 
-def test_starttls_must_come_before_compress(tls):
+def test_a_stranger_gets_no_compression(tls):
     with tls.connect() as client:
-        client.compress()
-        assert client.command("STARTTLS")[1] == "NO"
+        assert client.command('COMPRESS "DEFLATE"') == ([], "NO", "authenticate first")
+        client.starttls()
+        assert client.command('COMPRESS "DEFLATE"') == ([], "NO", "authenticate first")
         client.login()
+        client.compress()
+        client.noop()
 
 
 @pytest.mark.parametrize("garbage", [b"\xff" * 100, b"A1 NOOP\r\n" * 10, b"\x07" * 5,

@@ -173,7 +173,8 @@ def test_one_connection_too_many_gets_bye_and_leaves_the_others_alone(start):
     with daemon.connect(banner=False) as one_more:
         assert one_more.response() == ("*", "BYE", [b"too many connections"])
         assert one_more.at_end()
-    daemon.wait_for_log(r"warning: too many connections: \[127\.0\.0\.1\] port=\d+ limit=3")
+    daemon.wait_for_log(r"warning: refused: \[127\.0\.0\.1\] port=\d+ "
+                        r'reason="too many connections" limit=3 unlogged=0')
     for client in clients:
         client.noop()
     clients.pop().close()

@@ -296,8 +296,11 @@ class Closed(Exception):
 class Client:
     """A raw client: it sends what it is told and reads lines, rows and replies."""
 
-    def __init__(self, address, banner=True, timeout=PATIENCE_S, receive_bytes=None):
-        """receive_bytes: size of the kernel's buffer; small for a client that does not read."""
+    def __init__(self, address, banner=True, timeout=PATIENCE_S, receive_bytes=None, source=None):
+        """receive_bytes: size of the kernel's buffer; small for a client that does not read.
+
+        source: the address to come from.
+        """
         if isinstance(address, (str, os.PathLike)):
             family, address = socket.AF_UNIX, str(address)
         else:
@@ -306,6 +309,8 @@ class Client:
         if receive_bytes:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         self.socket.settimeout(timeout)
+        if source:
+            self.socket.bind((source, 0))
         self.socket.connect(address)
         if family != socket.AF_UNIX:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

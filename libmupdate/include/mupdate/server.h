@@ -39,6 +39,10 @@ struct mupdate_server;
  * gets BAD, at once, and is skipped without being stored. The strings of one
  * command are limited together as well: to three literals of full size and four
  * lines.
+ *
+ * A client that has not authenticated gets less: lines of 8 KiB, mechanism names of 64
+ * octets, 4 KiB of waiting replies; of its initial response and its exchange all that
+ * sasl_bytes allows.
  */
 struct mupdate_server_limits {
     size_t tag_bytes;          /* 64: longest tag; <= 256 */
@@ -74,7 +78,8 @@ enum mupdate_server_event_type {
     MUPDATE_SERVER_AUTH_CANCELLED,
     /* STARTTLS. Answer _ok, _discard_input, send the output, start TLS, then _banner; or _no. */
     MUPDATE_SERVER_STARTTLS,
-    /* COMPRESS "DEFLATE". As STARTTLS, but with compression and without a banner. */
+    /* COMPRESS "DEFLATE", behind an authentication only. As STARTTLS, but with compression
+       and without a banner. */
     MUPDATE_SERVER_COMPRESS,
     /* FIND: row.name. Answer with at most one _row, then _ok. */
     MUPDATE_SERVER_FIND,
@@ -153,9 +158,9 @@ void mupdate_server_banner(struct mupdate_server *server,
 /*
  * Give bytes that came from the client. Returns how many were taken: less than
  * len when the session holds as much as it may (64 KiB that it has not looked
- * at). Call mupdate_server_next() until it returns something else than _EVENT,
- * then offer the rest again: after _WAIT at least one byte is taken, after
- * _BLOCKED perhaps none. A closed session takes everything and forgets it.
+ * at, 4 KiB before authentication). Call mupdate_server_next() until it returns
+ * something else than _EVENT, then offer the rest again: after _WAIT at least one
+ * byte is taken, after _BLOCKED perhaps none. A closed session takes everything and forgets it.
  */
 size_t mupdate_server_input(struct mupdate_server *server, const void *data, size_t len);
 

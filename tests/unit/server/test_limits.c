@@ -427,6 +427,64 @@ static void before_authentication_only_its_own_literals_are_stored(void **state)
     buffer_free(&input);
 }
 
+static void before_authentication_generous_limits_of_lines_and_output_do_not_hold(void **state)
+{
+    struct mupdate_server_limits generous;
+    struct buffer input = { 0 };
+
+    (void)state;
+    mupdate_server_limits_default(&generous);
+    generous.line_bytes = generous.literal_bytes = generous.output_bytes = 16777216;
+    append_run(&input, "1234 AUTHENTICATE PLAIN \"", 'A', 8192 - 28, "\"\r\n");
+    expect(&generous, MUPDATE_SERVER_STATE_UNAUTHENTICATED, &input, NULL, "1234 OK\n");
+    buffer_free(&input);
+    append_run(&input, "12345 AUTHENTICATE PLAIN \"", 'A', 8192 - 28, "\"\r\n");
+    append_run(&input, "", 'x', 0, "2 AUTHENTICATE PLAIN \"\"\r\n");
+    expect(&generous, MUPDATE_SERVER_STATE_UNAUTHENTICATED, &input, "AUTHENTICATE(PLAIN,)\n",
+           "12345 BAD\n2 OK\n");
+    buffer_free(&input);
+    append_run(&input, "1 AUTHENTICATE {65+}\r\n", 'A', 65,
+               "\r\n2 AUTHENTICATE PLAIN \"\"\r\n");
+    expect(&generous, MUPDATE_SERVER_STATE_UNAUTHENTICATED, &input, "AUTHENTICATE(PLAIN,)\n",
+           "1 BAD\n2 OK\n");
+    buffer_free(&input);
+}
+
+static void a_stranger_who_asks_for_all_he_can_costs_bounded_memory(void **state)
+{
+    /* A whole initial response but its last octet; and replies that nobody reads. */
+    struct buffer endless = { 0 };
+    struct buffer unread = { 0 };
+    const struct buffer *inputs[] = { &endless, &unread };
+
+    (void)state;
+    append_run(&endless, "1 AUTHENTICATE PLAIN {65536+}\r\n", 'A', 65535, "");
+    for (int i = 0; i < 10000; i++)
+        buffer_append_string(&unread, "1 NOOP\r\n");
+    for (size_t i = 0; i < 2; i++) {
+        struct mupdate_server *server = mupdate_server_new(NULL);
+        struct mupdate_server_banner banner = { .hostname = "h" };
+        struct mupdate_server_event event;
+        const uint8_t *at = buffer_bytes(inputs[i]);
+        size_t left = buffer_len(inputs[i]);
+        size_t taken;
+
+        assert_non_null(server);
+        mupdate_server_banner(server, &banner);
+        do {
+            taken = mupdate_server_input(server, at, left);
+            at += taken;
+            left -= taken;
+            assert_int_not_equal(mupdate_server_next(server, &event), MUPDATE_SERVER_EVENT);
+        } while (taken > 0);
+        assert_true(i == 0 ? left == 0 : left > 0);
+        assert_true(memory_of(server) <= 131072 + 3 * 8192);
+        mupdate_server_free(server);
+    }
+    buffer_free(&endless);
+    buffer_free(&unread);
+}
+
 static void limits_below_what_the_protocol_needs_are_raised(void **state)
 {
     struct mupdate_server_limits none = { 0 };
@@ -468,6 +526,8 @@ int main(void)
         cmocka_unit_test(a_blocked_session_holds_a_bounded_amount_of_input),
         cmocka_unit_test(a_line_of_an_authentication_has_65536_octets_and_not_one_more),
         cmocka_unit_test(before_authentication_only_its_own_literals_are_stored),
+        cmocka_unit_test(before_authentication_generous_limits_of_lines_and_output_do_not_hold),
+        cmocka_unit_test(a_stranger_who_asks_for_all_he_can_costs_bounded_memory),
         cmocka_unit_test(limits_below_what_the_protocol_needs_are_raised),
     };
 

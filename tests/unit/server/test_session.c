@@ -368,9 +368,10 @@ static void what_the_banner_does_not_offer_is_not_there(void **state)
     mupdate_server_banner(support.server, &banner);
     server_support_turn(&support);
     server_support_clear(&support);
-    feed(&support, "1 STARTTLS\r\n2 COMPRESS DEFLATE\r\n");
-    assert_string_equal(server_support_events(&support), "");
-    assert_string_equal(server_support_replies(&support), "1 BAD\n2 NO\n");
+    feed(&support, "1 STARTTLS\r\n2 AUTHENTICATE X\r\n");
+    feed(&support, "3 COMPRESS DEFLATE\r\n");
+    assert_string_equal(server_support_events(&support), "AUTHENTICATE(X)\n");
+    assert_string_equal(server_support_replies(&support), "1 BAD\n2 OK\n3 NO\n");
     server_support_close(&support);
 }
 

@@ -57,7 +57,7 @@ static const struct exchange right[] = {
     { AUTHENTICATED, INPUT("1 COMPRESS \"deflate\"\r\n"), "COMPRESS\n", "1 OK\n" },
     { AUTHENTICATED, INPUT("1 COMPRESS DEFLATE\r\n"), "COMPRESS\n", "1 OK\n" },
     { AUTHENTICATED, INPUT("1 COMPRESS {7+}\r\nDEFLATE\r\n"), "COMPRESS\n", "1 OK\n" },
-    { UNAUTHENTICATED, INPUT("1 COMPRESS DEFLATE\r\n"), "COMPRESS\n", "1 OK\n" },
+    { UNAUTHENTICATED, INPUT("1 COMPRESS DEFLATE\r\n"), "", "1 NO\n" },
     { UNAUTHENTICATED, INPUT("1 LOGOUT\r\n"), "LOGOUT\n", "1 BYE\n" },
     { UNAUTHENTICATED, INPUT("1 STARTTLS\r\n"), "STARTTLS\n", "1 OK\n" },
     { UNAUTHENTICATED, INPUT("1 AUTHENTICATE \"PLAIN\" {8+}\r\nAGEAYg==\r\n"),

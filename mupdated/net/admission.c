@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "mupdated/net/admission.h"
+
+#include <string.h>
+#include <sys/resource.h>
+
+#include "mupdated/log.h"
+#include "mupdated/net/connection.h"
+#include "mupdated/net/traffic.h"
+
+/* For the database, password checks, the log, and the loop. */
+#define OTHER_DESCRIPTORS 64
+
+#define REFUSALS_LOGGED 1
+#define ENDS_LOGGED 20
+
+static size_t sockets_max(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return SIZE_MAX - ADMISSION_REFUSED;
+    return limit.rlim_cur > 2 * OTHER_DESCRIPTORS ? (size_t)limit.rlim_cur - OTHER_DESCRIPTORS
+                                                  : OTHER_DESCRIPTORS;
+}
+
+void admission_init(struct admission *admission)
+{
+    memset(admission, 0, sizeof *admission);
+    peers_init(&admission->peers);
+    admission->sockets_max = sockets_max();
+}
+
+void admission_close(struct admission *admission)
+{
+    peers_close(&admission->peers);
+}
+
+bool admission_has_room(const struct admission *admission, size_t count)
+{
+    return count < admission->sockets_max + ADMISSION_REFUSED;
+}
+
+static struct admission *admission_of(const struct connection *connection)
+{
+    return &connection->master->net.admission;
+}
+
+/* --- strangers --- */
+
+static void link_stranger(struct connection *connection)
+{
+    struct admission *admission = admission_of(connection);
+
+    connection->stranger = true;
+    connection->stranger_previous = admission->newest_stranger;
+    connection->stranger_next = NULL;
+    if (admission->newest_stranger)
+        admission->newest_stranger->stranger_next = connection;
+    else
+        admission->strangers = connection;
+    admission->newest_stranger = connection;
+    admission->stranger_count++;
+    if (connection->from)
+        connection->from->strangers++;
+}
+
+static void unlink_stranger(struct connection *connection)
+{
+    struct admission *admission = admission_of(connection);
+
+    if (!connection->stranger)
+        return;
+    connection->stranger = false;
+    if (connection->stranger_previous)
+        connection->stranger_previous->stranger_next = connection->stranger_next;
+    else
+        admission->strangers = connection->stranger_next;
+    if (connection->stranger_next)
+        connection->stranger_next->stranger_previous = connection->stranger_previous;
+    else
+        admission->newest_stranger = connection->stranger_previous;
+    admission->stranger_count--;
+    if (connection->from)
+        connection->from->strangers--;
+}
+
+/*
+ * Who opens connections without an end would fill any limit within a moment and keep
+ * all others out: so nobody is refused for their number, and the one that goes is the
+ * oldest of the address with the most.
+ */
+static void drop_stranger(struct admission *admission)
+{
+    struct connection *victim = admission->strangers;
+    size_t most = victim->from ? victim->from->strangers : 0;
+
+    /* The newest is the one that just comes in. */
+    for (struct connection *at = victim->stranger_next; at != admission->newest_stranger;
+         at = at->stranger_next) {
+        size_t strangers = at->from ? at->from->strangers : 0;
+
+        if (strangers > most) {
+            victim = at;
+            most = strangers;
+        }
+    }
+    mupdate_server_bye(victim->session, "too many connections that are not logged in");
+    (void)traffic_flush(victim);
+    connection_close(victim, "too many connections that are not logged in");
+}
+
+/* --- coming and going --- */
+
+static bool may_log(struct admission_log *log, size_t lines, uint64_t now_ms, size_t *unlogged)
+{
+    if (log->second != now_ms / 1000) {
+        log->second = now_ms / 1000;
+        log->lines = 0;
+    }
+    if (log->lines >= lines) {
+        log->unlogged++;
+        return false;
+    }
+    log->lines++;
+    *unlogged = log->unlogged;
+    log->unlogged = 0;
+    return true;
+}
+
+const char *admission_refuse(struct connection *connection, const char *reason, size_t limit)
+{
+    size_t unlogged;
+
+    connection->master->counters.turned_away++;
+    if (may_log(&admission_of(connection)->refusals, REFUSALS_LOGGED,
+                uv_now(connection->master->loop), &unlogged))
+        log_warning("refused: %s reason=%s limit=%zu unlogged=%zu", connection->peer,
+                    LOG_VALUE(reason, strlen(reason)), limit, unlogged);
+    return reason;
+}
+
+bool admission_logs_end(struct connection *connection, size_t *unlogged)
+{
+    *unlogged = 0;
+    return log_wants(LOG_DEBUG) || may_log(&admission_of(connection)->ends, ENDS_LOGGED,
+                                           uv_now(connection->master->loop), unlogged);
+}
+
+const char *admission_enter(struct connection *connection, const struct sockaddr_storage *address)
+{
+    struct admission *admission = admission_of(connection);
+    const struct net *net = &connection->master->net;
+    const struct config *config = connection->master->config;
+    size_t total = config->connections_max + (address ? 0 : ADMISSION_UNIX_RESERVE);
+
+    if (net->count > admission->sockets_max)
+        return admission_refuse(connection, "too many open files", admission->sockets_max);
+    if (net->count > total)
+        return admission_refuse(connection, "too many connections", config->connections_max);
+    if (address && address->ss_family == AF_UNSPEC)
+        return admission_refuse(connection, "the client has gone", 0);
+    if (address) {
+        connection->from = peers_enter(&admission->peers, address);
+        if (!connection->from)
+            return admission_refuse(connection, "out of memory", 0);
+        if (connection->from->connections > config->connections_per_address)
+            return admission_refuse(connection, "too many connections from this address",
+                                    config->connections_per_address);
+    }
+    link_stranger(connection);
+    if (admission->stranger_count > config->strangers_max)
+        drop_stranger(admission);
+    return NULL;
+}
+
+void admission_logged_in(struct connection *connection)
+{
+    unlink_stranger(connection);
+}
+
+void admission_leave(struct connection *connection)
+{
+    struct admission *admission = admission_of(connection);
+
+    unlink_stranger(connection);
+    if (connection->from)
+        peers_leave(&admission->peers, connection->from, uv_now(connection->master->loop));
+    connection->from = NULL;
+}
