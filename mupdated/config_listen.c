@@ -127,9 +127,13 @@ bool config_listen_parse(const char *word, uint16_t default_port, struct config_
         *reason = "has no host: write * for all addresses";
         return false;
     }
-    /* With its port it would be taken for a socket's path the next time it is read. */
+    /* With its port it would be taken for something else the next time it is read. */
     if (strcmp(listen->host, "unix") == 0) {
         *reason = "has no absolute path behind \"unix:\"";
+        return false;
+    }
+    if (strcmp(listen->host, "tls") == 0) {
+        *reason = "has no address behind \"tls:\"";
         return false;
     }
     /* inet_pton() refuses 127.1 and 10.0.0.256; as names they could never be found either. */

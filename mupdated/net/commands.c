@@ -33,7 +33,6 @@ static void authentication_ends(struct connection *connection)
 static void log_no_login(struct connection *connection, const char *what, const char *user,
                          const char *reason)
 {
-    connection->master->counters.bad_logins++;
     log_notice("%s: %s mechanism=%s user=%s reason=%s", what, connection->peer,
                LOG_VALUE(auth_exchange_mechanism(connection->auth),
                          strlen(auth_exchange_mechanism(connection->auth))),
@@ -43,6 +42,7 @@ static void log_no_login(struct connection *connection, const char *what, const 
 static void count_failure(struct connection *connection)
 {
     connection->failed_logins++;
+    connection->master->counters.bad_logins++;
     if (connection->from)
         peers_failed(connection->from, uv_now(connection->master->loop));
 }

@@ -133,11 +133,18 @@ static void submit(struct world *world, enum lane lane, struct errand *errand, u
     pool_submit(world->pool, lane, &errand->job, origin, timeout_ms);
 }
 
+/* One turn of the loop. UV_RUN_ONCE may wait for ever when a timer was due before it. */
+static void turn(struct world *world)
+{
+    assert_int_not_equal(uv_run(&world->loop, UV_RUN_NOWAIT), 0);
+    uv_sleep(1);
+}
+
 /* Turn the loop until so many ends were told. */
 static void wait_ended(struct world *world, unsigned count)
 {
     while (world->ended < count)
-        assert_int_not_equal(uv_run(&world->loop, UV_RUN_ONCE), 0);
+        turn(world);
     assert_int_equal(world->ended, count);
 }
 
@@ -373,7 +380,7 @@ static void threads_without_work_end(void **state)
         submit(&world, ASKING, &errand, 0, PATIENCE_MS);
         wait_ended(&world, i);
         while (counts_of(&world, ASKING).threads > 0)
-            uv_run(&world.loop, UV_RUN_NOWAIT);
+            turn(&world);
     }
     close_world(&world);
 }
@@ -457,7 +464,7 @@ static void any_mixture_of_submissions_and_cancellations_adds_up(void **state)
     }
     for (unsigned i = 0; i < MANY; i++)
         while (errands[i].under_way)
-            uv_run(&world.loop, UV_RUN_ONCE);
+            turn(&world);
     for (unsigned i = 0; i < MANY; i++) {
         never_began += errands[i].ends[POOL_STUCK] + errands[i].ends[POOL_CROWDED];
         ran += errands[i].ends[POOL_RAN];

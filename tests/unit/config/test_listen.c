@@ -102,6 +102,7 @@ static void a_bad_word_is_refused_with_its_reason(void **state)
         {"-x", "has no host name"},
         {"**", "has no host name"},
         {"unix", "no absolute path"},
+        {"tls", "no address behind"},
         {"unix:", "no absolute path"},
         {"unix:run/x", "no absolute path"},
     };

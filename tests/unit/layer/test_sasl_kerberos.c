@@ -39,7 +39,7 @@ static void what_kerberos_says_is_taken_out_of_what_wraps_it(void **state)
 
 static void other_failures_stay_as_they_are(void **state)
 {
-    struct sasl_failure failure = {"SASL(-13): user not found: no secret (in database)"};
+    struct sasl_failure failure = {.text = "SASL(-13): user not found: no secret (in database)"};
     struct sasl_failure before = failure;
 
     (void)state;
@@ -51,7 +51,7 @@ static void other_failures_stay_as_they_are(void **state)
 
 static void advice_goes_behind_what_is_known_and_fits(void **state)
 {
-    struct sasl_failure failure = {"Kerberos: Ticket expired"};
+    struct sasl_failure failure = {.text = "Kerberos: Ticket expired"};
 
     (void)state;
     sasl_kerberos_advise(&failure);
