@@ -7,8 +7,6 @@
 #define ZLIB_CONST
 #include <zlib.h>
 
-#include "wire/wipe.h"
-
 /* Raw deflate with the largest window: what peers of RFC 4978 send and expect. */
 #define WINDOW_BITS (-15)
 
@@ -23,19 +21,6 @@
 
 /* zlib counts in unsigned int. */
 #define SLICE_BYTES ((size_t)1 << 30)
-
-/* The window of what was sent and received lately, which can hold a password. */
-static void *zlib_calloc(void *opaque, uInt items, uInt size)
-{
-    (void)opaque;
-    return calloc(items, size);
-}
-
-static void zlib_free(void *opaque, void *memory)
-{
-    (void)opaque;
-    wipe_free(memory);
-}
 
 struct deflate_layer {
     struct layer layer;
@@ -151,8 +136,6 @@ struct layer *deflate_layer_new(void)
     if (!self)
         return NULL;
     self->layer.ops = &deflate_ops;
-    self->deflater.zalloc = self->inflater.zalloc = zlib_calloc;
-    self->deflater.zfree = self->inflater.zfree = zlib_free;
     if (deflateInit2(&self->deflater, LEVEL, Z_DEFLATED, WINDOW_BITS, MEMORY_LEVEL,
                      Z_DEFAULT_STRATEGY) != Z_OK) {
         free(self);

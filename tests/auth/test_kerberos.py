@@ -71,7 +71,7 @@ def test_a_user_of_another_realm_is_not_the_one_of_that_name_in_this(site, kerbe
     site.kerberos.partner.keytab(site.keytabs['PARTNER.TEST'], 'murder')
     ctl = Ctl(site, kerberized())
     log, said = log_of(ctl.daemon, lambda: ctl.refused(principal='murder@PARTNER.TEST'))
-    assert ' user=murder@PARTNER.TEST reason="not in admins"' in log
+    assert ' user=murder@PARTNER.TEST reason="not in admins, readers or backends"' in log
     assert 'as murder@PARTNER.TEST: ' in said
 
 
@@ -89,7 +89,7 @@ def test_a_realm_that_is_called_like_the_master_s_host_is_not_its_own(site, kerb
         login.begin()
         login.offer()
         assert login.choose(gss.NONE) == ('NO', 'this user has no right to use this server')
-    daemon.wait_for_log('badlogin: .* user=murder2@PARTNER.TEST reason="not in admins"')
+    daemon.wait_for_log('badlogin: .* user=murder2@PARTNER.TEST reason="not in admins, readers or backends"')
 
 
 def test_who_may_act_as_others_may_by_kerberos_too(ctl):
@@ -212,7 +212,7 @@ def test_a_token_that_was_seen_on_the_wire_lets_nobody_in_again(site, kerberized
 
 def test_a_principal_without_rights_is_named_at_both_ends(ctl):
     log, said = log_of(ctl.daemon, lambda: ctl.refused(principal='reader'))
-    assert ' mechanism=GSSAPI user=reader reason="not in admins"' in log
+    assert ' mechanism=GSSAPI user=reader reason="not in admins, readers or backends"' in log
     assert 'as reader@MURDER.TEST: the server says this user has no right' in said
     assert 'admins' in said
 

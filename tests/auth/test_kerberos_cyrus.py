@@ -191,7 +191,7 @@ def test_a_node_whose_principal_is_no_admin_is_refused_and_named(murder, master)
     before = len(master.log())
     with pytest.raises(ImapNo, match='no connection to server'):
         murder.create()
-    assert ' mechanism=GSSAPI user=backend1 reason="not in admins"' in master.log()[before:]
+    assert ' mechanism=GSSAPI user=backend1 reason="not in admins, readers or backends"' in master.log()[before:]
     assert murder.push() != 0
 
 

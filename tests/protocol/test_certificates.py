@@ -141,8 +141,8 @@ def test_who_is_not_an_admin_may_do_nothing_by_a_certificate(murder, master):
     with murder.connect(master, murder.authority.issue("/CN=stranger")) as client:
         assert external(client) == ("NO", "this user has no right to use this server")
         port = client.socket.getsockname()[1]
-    master.wait_for_log(f'badlogin: .* port={port} mechanism=EXTERNAL user=stranger reason="not in '
-                        'admins"')
+    master.wait_for_log(f'badlogin: .* port={port} mechanism=EXTERNAL user=stranger '
+                        'reason="not in admins, readers or backends"')
 
 
 @pytest.mark.parametrize("holder, wanted, word", [

@@ -40,7 +40,7 @@ def guarded(tmp_path_factory):
     """A master with every role."""
     import mupdated
     daemons = mupdated.Daemons(tmp_path_factory.mktemp("guarded"))
-    yield make(daemons, audit="yes").start()
+    yield make(daemons, audit="yes", failedlogins_max="10").start()
     daemons.end()
 
 
