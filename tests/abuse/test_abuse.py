@@ -61,9 +61,10 @@ class Canary:
         self.run("fill", "-n", "1000")
 
     def run(self, scenario, *options):
-        done = subprocess.run([*FIRST, BENCH, "-h", f"127.0.0.1:{self.daemon.port}", "-u", USER, "-r", "1000",
-                               "-j", *options, scenario], env=self.environment, check=False,
-                              capture_output=True, text=True, timeout=mupdated.PATIENCE_S)
+        command = [*FIRST, BENCH, "-h", f"127.0.0.1:{self.daemon.port}", "-u", USER, "-r", "1000",
+                   "-j", *options, scenario]
+        done = subprocess.run(command, env=self.environment, check=False, capture_output=True,
+                              text=True, timeout=mupdated.PATIENCE_S)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
@@ -147,7 +148,8 @@ def test_all_kinds_of_abuse_at_once_delay_and_cost_little(daemon):
             assert daemon.log().count("badlogin: ") - guesses > FLOOD / 2
         wait_for(lambda: descriptors(daemon) <= before[1], "the descriptors to be as before")
         wait_for(lambda: daemon.rss_mb() - before[0] <= LEFT_MB, "the memory to be as before")
-        print(f"memory MB: before {before[0]:.0f}, during {during:.0f}, after {daemon.rss_mb():.0f}")
+        print(f"memory MB: before {before[0]:.0f}, during {during:.0f}, "
+              f"after {daemon.rss_mb():.0f}")
         assert during - before[0] <= (idle * IDLE_KB + STRANGERS * STRANGER_KB) / 1024
         if cycle + 1 >= CYCLES and figures.are_good():
             break
