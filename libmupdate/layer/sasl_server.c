@@ -25,6 +25,7 @@ struct sasl_server {
     char *tried;   /* NULL until a name was seen */
     bool decoy;    /* the user of this exchange does not exist */
     bool invalid;  /* a name in it cannot be one */
+    bool principal; /* its names come from Kerberos or a certificate: no default realm */
     struct sasl_order order;   /* of what the client sends, as far as it is known */
     struct sasl_failure noted; /* what Kerberos had against the client's ticket */
     char *sources; /* what auxprop_plugin was last answered with */
@@ -106,7 +107,7 @@ static int server_canon_user(sasl_conn_t *conn, void *context, const char *in, u
     while (len > 0 && in[len - 1] == ' ')
         len--;
     /* A realm of Kerberos that is called like this host is not the default one. */
-    if (!(flags & SASL_CU_EXTERNALLY_VERIFIED))
+    if (!server->principal)
         len = without_default_realm(in, len, server->link.endpoint.hostname);
     if (is_invalid(in, len) || len >= size) {
         server->invalid = true;
@@ -386,6 +387,8 @@ enum sasl_progress sasl_server_begin(struct sasl_server *server, const char *mec
     server->tried = NULL;
     server->decoy = false;
     server->invalid = false;
+    server->principal =
+        strcasecmp(mechanism, GSSAPI) == 0 || strcasecmp(mechanism, "EXTERNAL") == 0;
     server->noted.text[0] = '\0';
     if (is_never_offered(mechanism)) {
         sasl_failure_set(failure, "%s is not offered", mechanism);

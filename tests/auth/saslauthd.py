@@ -59,16 +59,14 @@ class Saslauthd:
         os.killpg(self.process.pid, number)
 
     def kill(self):
+        """Its processes wait for each other at a SIGTERM, at times without an end."""
         self.signal(signal.SIGKILL)
         self.process.wait(PATIENCE_S)
         self.process = None
 
     def stop(self):
         if self.process:
-            self.signal(signal.SIGCONT)
-            self.signal(signal.SIGTERM)
-            self.process.wait(PATIENCE_S)
-            self.process = None
+            self.kill()
 
 
 class Scripted:

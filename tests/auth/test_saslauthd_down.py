@@ -261,7 +261,7 @@ def test_descriptors_past_those_of_select_are_no_trouble(asking, scripted):
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2000), hard))
     idle = []
     try:
-        daemon = asking(scripted)
+        daemon = asking(scripted, limit_unauthenticated="2000", connections_per_address="2000")
         idle = [daemon.connect() for _ in range(1100)]
         assert max(map(int, os.listdir(f"/proc/{daemon.process.pid}/fd"))) > 1100
         assert log_in(daemon) == OK

@@ -225,4 +225,4 @@ def test_every_key_of_the_sample_configuration_is_in_the_manual():
     keys = set(re.findall(r"^#([a-z_]+): ", sample, re.MULTILINE))
     assert len(keys) > 30
     for key in keys:
-        assert f".It Ic {key} :" in manual or key.startswith("sasl_"), key
+        assert f".It Ic {key} :" in manual or key.startswith(("sasl_", "group_")), key

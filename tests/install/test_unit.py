@@ -105,8 +105,8 @@ def test_the_daemon_makes_only_system_calls_that_the_unit_allows(unit, daemons, 
         with daemon.connect() as client:
             if tls:
                 client.starttls()
-            client.compress()
             client.login()
+            client.compress()
             client.ok("ACTIVATE", "user.a", "one.test!default", "anna lrs")
             assert client.find("user.a")
             assert client.update()
