@@ -50,6 +50,18 @@ static const char *check_acl(const struct rule_policy *policy, struct mupdate_te
     return NULL;
 }
 
+const char *rule_check_row(const struct rule_policy *policy, const struct mupdate_row *row)
+{
+    const char *wrong = rule_check_name(policy, row->name);
+    if (wrong == NULL)
+        wrong = check_location(policy, row->location);
+    if (wrong == NULL)
+        wrong = check_acl(policy, row->acl);
+    if (wrong == NULL && row->state == MUPDATE_RESERVED && row->acl.len > 0)
+        wrong = "a reserved row has an ACL";
+    return wrong;
+}
+
 static const char *check_request(const struct rule_policy *policy,
                                  const struct rule_request *request)
 {

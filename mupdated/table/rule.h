@@ -58,12 +58,17 @@ const char *rule_check_name(const struct rule_policy *policy, struct mupdate_tex
 #define RULE_READ_ONLY "this user may only read"
 
 /*
+ * The same for a whole row that is not absent: its name; its location (not empty, no NUL,
+ * CR or LF, names a server, at most one '!', not too long); its ACL (no NUL, not too long;
+ * a reserved row has none).
+ */
+const char *rule_check_row(const struct rule_policy *policy, const struct mupdate_row *row);
+
+/*
  * Decide. now is the row as it is, NULL or absent when there is none.
  *
- * The request is checked first, but a row that exists can always be deleted.
- * Beside the name: a location is not empty, holds no NUL, CR or LF, names a
- * server, has at most one '!' (with an empty partition, or none at all); an ACL
- * holds no NUL; neither is too long.
+ * The request is checked first, as rule_check_row() does (a partition may be empty, or
+ * none at all), but a row that exists can always be deleted.
  *
  * "The same location" is the same octets, partition included; another server
  * is one with other octets. A text that names a holder has printable ASCII only,

@@ -263,6 +263,26 @@ static void an_acl_may_hold_every_octet_but_nul(void **state)
     assert_string_equal(outcome.text, "ACL is too long");
 }
 
+static void a_whole_row_is_checked_as_the_commands_check_its_parts(void **state)
+{
+    struct mupdate_row row = {.state = MUPDATE_ACTIVE, .name = octets(1024),
+                              .location = {HERE, sizeof HERE - 1}, .acl = {"a\tlrs\t", 6}};
+    (void)state;
+    assert_null(rule_check_row(&policy, &row));
+    row.state = MUPDATE_RESERVED;
+    assert_string_equal(rule_check_row(&policy, &row), "a reserved row has an ACL");
+    row.acl.len = 0;
+    assert_null(rule_check_row(&policy, &row));
+    row.location.len = 0;
+    assert_string_equal(rule_check_row(&policy, &row), "location is empty");
+    row.name.len = 0;
+    assert_string_equal(rule_check_row(&policy, &row), "mailbox name is empty");
+    row.name = octets(4);
+    row.location = (struct mupdate_text){HERE, sizeof HERE - 1};
+    row.acl = (struct mupdate_text){"a\0", 2};
+    assert_string_equal(rule_check_row(&policy, &row), "ACL contains NUL");
+}
+
 static void a_row_that_breaks_the_limits_can_still_be_deleted(void **state)
 {
     (void)state;
@@ -299,6 +319,7 @@ int main(void)
         cmocka_unit_test(names_are_checked_at_and_past_each_edge),
         cmocka_unit_test(locations_are_checked_at_and_past_each_edge),
         cmocka_unit_test(an_acl_may_hold_every_octet_but_nul),
+        cmocka_unit_test(a_whole_row_is_checked_as_the_commands_check_its_parts),
         cmocka_unit_test(a_row_that_breaks_the_limits_can_still_be_deleted),
         cmocka_unit_test(the_holder_is_named_in_printable_octets_and_cut),
     };
