@@ -54,7 +54,7 @@ enum store_result store_get(struct store *store, struct mupdate_text name, struc
     return STORE_OK;
 }
 
-static enum store_result check_room(struct store *store, struct store_error *error)
+enum store_result store_check_room(struct store *store, struct store_error *error)
 {
     if (store_free_bytes(store) >= STORE_FREE_FLOOR_BYTES)
         return STORE_OK;
@@ -108,7 +108,7 @@ enum store_result store_put(struct store *store, struct change *change, struct s
     int code;
 
     if (store->puts == 0) {
-        result = check_room(store, error);
+        result = store_check_room(store, error);
         if (result != STORE_OK)
             return undo(store, error, result);
     }
@@ -145,37 +145,42 @@ static int flush(struct store *store)
     return code;
 }
 
+enum store_result store_commit_txn(struct store *store, DB_TXN *txn, struct store_error *error)
+{
+    enum store_result result;
+    int code = txn->commit(txn, DB_TXN_SYNC);
+
+    if (code != 0) {
+        result = store_fail(store, error, code, "commit", NULL);
+    } else {
+        code = flush(store);
+        if (code == 0 && store_sync_failures() == store->sync_failures)
+            return STORE_OK;
+        (void)store_fail(store, error, code, "write the log", NULL);
+        result = STORE_BROKEN;
+    }
+    if (result == STORE_REFUSED)
+        return STORE_REFUSED;
+    store_die(store, error->text);
+    return STORE_UNCERTAIN;
+}
+
 enum store_result store_commit(struct store *store, struct store_error *error)
 {
     DB_TXN *txn = store->txn;
     enum store_result result;
-    int code;
 
     if (store->puts == 0) {
         store_abort(store); /* it has changed nothing: no need to write that down */
         return STORE_OK;
     }
     store->txn = NULL;
-    code = txn->commit(txn, DB_TXN_SYNC);
-    if (code != 0) {
-        result = store_fail(store, error, code, "commit", NULL);
-    } else {
-        code = flush(store);
-        if (code == 0 && store_sync_failures() == store->sync_failures) {
-            store->position.last += store->puts;
-            store->puts = 0;
-            store->batch_failed = false;
-            return STORE_OK;
-        }
-        (void)store_fail(store, error, code, "write the log", NULL);
-        result = STORE_BROKEN;
-    }
+    result = store_commit_txn(store, txn, error);
+    if (result == STORE_OK)
+        store->position.last += store->puts;
+    store->batch_failed = result != STORE_OK;
     store->puts = 0;
-    store->batch_failed = true;
-    if (result == STORE_REFUSED)
-        return STORE_REFUSED;
-    store_die(store, error->text);
-    return STORE_UNCERTAIN;
+    return result;
 }
 
 void store_abort(struct store *store)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "mupdated/store/private.h"
+#include "mupdated/store/swap.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -40,26 +42,86 @@ static enum store_result busy(struct store *store, struct store_error *error)
     return STORE_BUSY;
 }
 
+/* Whether a table that was put away for another lies beside the directory. */
+static bool was_put_away(const struct store *store, char *found, size_t size)
+{
+    const char *slash = strrchr(store->directory, '/');
+    char *parent_path = slash == store->directory ? strdup("/")
+                        : slash ? strndup(store->directory, (size_t)(slash - store->directory))
+                                : strdup(".");
+    DIR *parent = parent_path ? opendir(parent_path) : NULL;
+    const char *name = slash ? slash + 1 : store->directory;
+    const struct dirent *entry;
+    size_t len = strlen(name);
+
+    free(parent_path);
+    found[0] = '\0';
+    while (parent && !found[0] && (entry = readdir(parent)))
+        if (strncmp(entry->d_name, name, len) == 0 &&
+            strncmp(entry->d_name + len, SWAP_OLD, strlen(SWAP_OLD)) == 0)
+            (void)snprintf(found, size, "%s", entry->d_name);
+    if (parent)
+        (void)closedir(parent);
+    return found[0] != '\0';
+}
+
+static enum store_result make_directory(struct store *store, struct store_error *error)
+{
+    struct stat status;
+    char old[256];
+
+    if (stat(store->directory, &status) == 0 || errno != ENOENT)
+        return STORE_OK;
+    memset(error, 0, sizeof *error);
+    if (store->options.existing) {
+        (void)snprintf(error->text, sizeof error->text, "store: %s: there is no table here",
+                       store->directory);
+        return STORE_ABSENT;
+    }
+    if (was_put_away(store, old, sizeof old)) {
+        (void)snprintf(error->text, sizeof error->text,
+                       "store: %s is missing and %.100s is there: a table was being replaced; "
+                       "give that one its name back, or, to begin with an empty table, make the "
+                       "directory",
+                       store->directory, old);
+        return STORE_BROKEN;
+    }
+    if (mkdir(store->directory, 0700) == 0 || errno == EEXIST)
+        return STORE_OK;
+    (void)store_fail(store, error, errno, "make the directory", NULL);
+    return STORE_BROKEN;
+}
+
+/* The directory may have been exchanged for another after its lock was opened. */
+static bool is_still_there(const struct store *store, const char *path)
+{
+    struct stat held;
+    struct stat now;
+
+    return fstat(store->lock_fd, &held) == 0 && lstat(path, &now) == 0 &&
+           held.st_dev == now.st_dev && held.st_ino == now.st_ino;
+}
+
 enum store_result store_directory_lock(struct store *store, struct store_error *error)
 {
     char *path;
     char pid[24];
     int len;
-    enum store_result result;
+    enum store_result result = make_directory(store, error);
 
-    if (mkdir(store->directory, 0700) != 0 && errno != EEXIST) {
-        (void)store_fail(store, error, errno, "make the directory", NULL);
-        return STORE_BROKEN;
-    }
+    if (result != STORE_OK)
+        return result;
     if (path_of(store, FORMAT_LOCK, &path) != 0)
         return store_fail(store, error, ENOMEM, "lock", NULL);
     store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    free(path);
     if (store->lock_fd < 0) {
         (void)store_fail(store, error, errno, "open " FORMAT_LOCK, NULL);
+        free(path);
         return STORE_BROKEN;
     }
-    if (flock(store->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+    errno = EWOULDBLOCK;
+    if (flock(store->lock_fd, LOCK_EX | LOCK_NB) != 0 || !is_still_there(store, path)) {
+        free(path);
         if (errno == EWOULDBLOCK) {
             result = busy(store, error);
         } else {
@@ -70,6 +132,7 @@ enum store_result store_directory_lock(struct store *store, struct store_error *
         store->lock_fd = -1;
         return result;
     }
+    free(path);
 
     /* The pid only helps whoever is refused; the lock holds without it. */
     len = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
@@ -183,4 +246,45 @@ bool store_ballast_drop(struct store *store)
     dropped = unlink(path) == 0;
     free(path);
     return dropped;
+}
+
+struct store_lock {
+    struct store store; /* never opened */
+};
+
+enum store_result store_lock_take(struct store_lock **lock_out, const char *directory,
+                                  struct store_error *error)
+{
+    struct store_lock *lock = calloc(1, sizeof *lock);
+    char *copy = strdup(directory);
+    enum store_result result = STORE_BROKEN;
+
+    memset(error, 0, sizeof *error);
+    *lock_out = NULL;
+    if (lock && copy) {
+        lock->store.directory = copy;
+        lock->store.options.existing = true;
+        lock->store.lock_fd = -1;
+        lock->store.sync_failures = store_sync_failures();
+        store_forget_words(false);
+        result = store_directory_lock(&lock->store, error);
+    } else {
+        (void)snprintf(error->text, sizeof error->text, "store: %s", strerror(ENOMEM));
+    }
+    if (result == STORE_OK) {
+        *lock_out = lock;
+        return STORE_OK;
+    }
+    free(copy);
+    free(lock);
+    return result;
+}
+
+void store_lock_release(struct store_lock *lock)
+{
+    if (!lock)
+        return;
+    store_directory_unlock(&lock->store);
+    free(lock->store.directory);
+    free(lock);
 }

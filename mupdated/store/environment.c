@@ -52,7 +52,8 @@ static int configure(struct store *store)
 /*
  * DB_PRIVATE: the regions live on the heap, so a full disk is an error and not
  * a SIGBUS, and nothing stale is left behind. DB_RECOVER is safe because of the
- * lock on the directory: beside a living process it would panic that one.
+ * lock on the directory: beside a living process it would panic that one. The
+ * pages of a copy are from many moments: only all of its log makes them agree.
  */
 enum store_result store_environment_open(struct store *store, struct store_error *error)
 {
@@ -72,7 +73,8 @@ enum store_result store_environment_open(struct store *store, struct store_error
         return store_fail(store, error, code, "set up Berkeley DB", NULL);
     code = store->env->open(store->env, store->directory,
                             DB_CREATE | DB_INIT_TXN | DB_INIT_LOCK | DB_INIT_LOG | DB_INIT_MPOOL |
-                                DB_THREAD | DB_RECOVER | DB_PRIVATE,
+                                DB_THREAD | DB_PRIVATE |
+                                (store->options.copy ? DB_RECOVER_FATAL : DB_RECOVER),
                             0600);
     if (code != 0)
         return store_fail(store, error, code, "recover", NULL);

@@ -7,6 +7,10 @@
  *   meta.db     "format"  -> 4 octets: FORMAT_VERSION of whoever wrote it last
  *               "history" -> 16 random octets, made with the table
  *               "term"    -> 8 octets
+ *               "base"    -> 8 octets: the sequence number with which a table that was
+ *                            loaded begins; missing: 0
+ *               "confirmed" -> 1 octet: 0 while nobody has said that a table that was loaded
+ *                            is the right one, 1 when somebody has; missing: nobody needs to
  *   log.*       Berkeley DB's write-ahead log
  *   lock        flock()ed by the process that uses the directory; holds its pid
  *   ballast     space to give up when recovery meets a full disk
@@ -34,12 +38,18 @@
  * A batch is one transaction over rows.db and changes.db: after a crash all of
  * it is there or nothing. Sequence numbers in changes.db have no gaps; trimming
  * removes from the low end only and always leaves the last change, from which
- * the next number follows. Each row's sequence is that of the change that made
- * it, which may be trimmed away.
+ * the next number follows; while there is none it follows from "base". Each row's
+ * sequence is that of the change that made it, which may be trimmed away. A load
+ * writes "base" last: the rows of half of one are from changes that never were,
+ * and nobody takes them for a table.
  *
- * FORMAT_VERSION grows when an older program could not read the table; it then
- * refuses to open it. The version in each record tells how to read that record,
- * so a newer program need not rewrite the table.
+ * FORMAT_VERSION grows when an older program could not read the table, or would
+ * serve what it must not; it then refuses to open it. The version in each record
+ * tells how to read that record, so a newer program need not rewrite the table: it
+ * opens an older one and writes its own version into meta.db.
+ *
+ *   2  "base" and "confirmed"
+ *   1  the first
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -48,7 +58,7 @@
 
 #include "mupdated/table/row.h"
 
-#define FORMAT_VERSION 1
+#define FORMAT_VERSION 2
 
 #define FORMAT_ROWS "rows.db"
 #define FORMAT_CHANGES "changes.db"
@@ -60,6 +70,8 @@
 #define FORMAT_KEY_FORMAT "format"
 #define FORMAT_KEY_HISTORY "history"
 #define FORMAT_KEY_TERM "term"
+#define FORMAT_KEY_BASE "base"
+#define FORMAT_KEY_CONFIRMED "confirmed"
 
 /* No single text of a record may be longer. */
 #define FORMAT_TEXT_BYTES (16U << 20)

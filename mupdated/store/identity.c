@@ -32,52 +32,166 @@ static enum store_result get_meta(struct store *store, DB_TXN *txn, const char *
     return STORE_OK;
 }
 
-enum store_result store_identity_write(struct store *store, DB_TXN *txn,
-                                       struct store_error *error)
+/* The same for one that may be missing: *value then stays. */
+static enum store_result get_optional(struct store *store, DB_TXN *txn, const char *key,
+                                      void *value, size_t len, struct store_error *error)
 {
-    unsigned char history[STORE_HISTORY_BYTES];
-    unsigned char format[4];
-    unsigned char term[8];
-    int code;
+    DBT key_dbt = store_dbt(key, strlen(key));
+    int code = store->meta->exists(store->meta, txn, &key_dbt, 0);
 
-    if (getrandom(history, sizeof history, 0) != (ssize_t)sizeof history)
-        return store_fail(store, error, errno, "make a history id", NULL);
-    format_put_u32(format, FORMAT_VERSION);
-    format_put_u64(term, 1);
-    code = put_meta(store, txn, FORMAT_KEY_FORMAT, format, sizeof format);
-    if (code == 0)
-        code = put_meta(store, txn, FORMAT_KEY_HISTORY, history, sizeof history);
-    if (code == 0)
-        code = put_meta(store, txn, FORMAT_KEY_TERM, term, sizeof term);
+    if (code == DB_NOTFOUND)
+        return STORE_OK;
+    if (code != 0)
+        return store_fail(store, error, code, "read " FORMAT_META, NULL);
+    return get_meta(store, txn, key, value, len, error);
+}
+
+static enum store_result written(struct store *store, int code, struct store_error *error)
+{
     return code == 0 ? STORE_OK : store_fail(store, error, code, "write " FORMAT_META, NULL);
 }
 
-enum store_result store_identity_read(struct store *store, DB_TXN *txn,
-                                      struct store_error *error)
+static enum store_result write_history(struct store *store, DB_TXN *txn, struct store_error *error)
+{
+    unsigned char history[STORE_HISTORY_BYTES];
+
+    if (getrandom(history, sizeof history, 0) != (ssize_t)sizeof history)
+        return store_fail(store, error, errno, "make a history id", NULL);
+    return written(store, put_meta(store, txn, FORMAT_KEY_HISTORY, history, sizeof history),
+                   error);
+}
+
+static int put_format(struct store *store, DB_TXN *txn)
 {
     unsigned char format[4];
+
+    format_put_u32(format, FORMAT_VERSION);
+    return put_meta(store, txn, FORMAT_KEY_FORMAT, format, sizeof format);
+}
+
+static int put_confirmed(struct store *store, DB_TXN *txn, bool confirmed)
+{
+    unsigned char octet = confirmed;
+
+    return put_meta(store, txn, FORMAT_KEY_CONFIRMED, &octet, sizeof octet);
+}
+
+enum store_result store_identity_write(struct store *store, DB_TXN *txn,
+                                       struct store_error *error)
+{
     unsigned char term[8];
-    uint32_t version;
+    int code = put_format(store, txn);
+
+    format_put_u64(term, 1);
+    if (code == 0)
+        code = put_meta(store, txn, FORMAT_KEY_TERM, term, sizeof term);
+    return code == 0 ? write_history(store, txn, error) : written(store, code, error);
+}
+
+enum store_result store_identity_load(struct store *store, DB_TXN *txn, uint64_t base,
+                                      struct store_error *error)
+{
+    unsigned char octets[8];
+    int code = put_confirmed(store, txn, false);
+
+    format_put_u64(octets, base);
+    if (code == 0)
+        code = put_meta(store, txn, FORMAT_KEY_BASE, octets, sizeof octets);
+    return written(store, code, error);
+}
+
+static enum store_result read_format(struct store *store, DB_TXN *txn, struct store_error *error)
+{
+    unsigned char format[4];
     enum store_result result =
         get_meta(store, txn, FORMAT_KEY_FORMAT, format, sizeof format, error);
 
     if (result != STORE_OK)
         return result;
-    version = format_get_u32(format);
-    if (version > FORMAT_VERSION) {
-        (void)snprintf(error->reason, sizeof error->reason, "the table has a newer format");
-        (void)snprintf(error->text, sizeof error->text,
-                       "store: %s: the table has format %u, this program reads up to %d: use the "
-                       "newer program",
-                       store->directory, version, FORMAT_VERSION);
-        error->again = false;
-        return STORE_NEWER;
-    }
-    result = get_meta(store, txn, FORMAT_KEY_HISTORY, store->position.history,
-                      sizeof store->position.history, error);
+    store->format = format_get_u32(format);
+    if (store->format < FORMAT_VERSION)
+        return written(store, put_format(store, txn), error);
+    if (store->format == FORMAT_VERSION)
+        return STORE_OK;
+    (void)snprintf(error->reason, sizeof error->reason, "the table has a newer format");
+    (void)snprintf(error->text, sizeof error->text,
+                   "store: %s: the table has format %u, this program reads up to %d: use the "
+                   "newer program",
+                   store->directory, store->format, FORMAT_VERSION);
+    error->again = false;
+    return STORE_NEWER;
+}
+
+enum store_result store_identity_read(struct store *store, DB_TXN *txn,
+                                      struct store_error *error)
+{
+    unsigned char term[8];
+    unsigned char base[8] = {0};
+    unsigned char confirmed = 1;
+    enum store_result result = read_format(store, txn, error);
+
+    if (result == STORE_OK)
+        result = get_meta(store, txn, FORMAT_KEY_HISTORY, store->position.history,
+                          sizeof store->position.history, error);
     if (result == STORE_OK)
         result = get_meta(store, txn, FORMAT_KEY_TERM, term, sizeof term, error);
     if (result == STORE_OK)
-        store->position.term = format_get_u64(term);
+        result = get_optional(store, txn, FORMAT_KEY_BASE, base, sizeof base, error);
+    if (result == STORE_OK)
+        result = get_optional(store, txn, FORMAT_KEY_CONFIRMED, &confirmed, 1, error);
+    if (result != STORE_OK)
+        return result;
+    store->position.term = format_get_u64(term);
+    store->base = format_get_u64(base);
+    /* What is neither yes nor no is not yes. */
+    atomic_store(&store->confirmed, confirmed == 1);
+    return STORE_OK;
+}
+
+bool store_confirmed(const struct store *store)
+{
+    return atomic_load(&store->confirmed);
+}
+
+/* Write "confirmed", and a new history too if it is to be one. */
+static enum store_result change_identity(struct store *store, bool confirmed,
+                                         struct store_error *error)
+{
+    enum store_result result = STORE_OK;
+    DB_TXN *txn;
+    int code;
+
+    store_forget_words(false);
+    code = atomic_load(&store->phase) == STORE_RUNNING
+               ? store->env->txn_begin(store->env, NULL, &txn, 0)
+               : DB_RUNRECOVERY;
+    if (code != 0)
+        return store_fail(store, error, code, "begin", NULL);
+    result = written(store, put_confirmed(store, txn, confirmed), error);
+    if (result == STORE_OK && !confirmed)
+        result = write_history(store, txn, error);
+    if (result == STORE_OK) {
+        result = store_commit_txn(store, txn, error);
+    } else if (txn->abort(txn) != 0 || result == STORE_BROKEN) {
+        store_die(store, error->text);
+        result = STORE_UNCERTAIN;
+    }
+    if (result == STORE_OK)
+        atomic_store(&store->confirmed, confirmed);
+    return result;
+}
+
+enum store_result store_confirm(struct store *store, struct store_error *error)
+{
+    return store_confirmed(store) ? STORE_OK : change_identity(store, true, error);
+}
+
+enum store_result store_part(struct store *store, struct store_error *error)
+{
+    enum store_result result = change_identity(store, false, error);
+
+    if (result == STORE_OK)
+        result = get_meta(store, NULL, FORMAT_KEY_HISTORY, store->position.history,
+                          sizeof store->position.history, error);
     return result;
 }

@@ -84,6 +84,7 @@ static enum store_result open_databases(struct store *store, struct store_error 
     if (code != 0)
         return store_fail(store, error, code, "begin", NULL);
     result = open_in_txn(store, txn, &made, error);
+    store->made = made;
     if (result != STORE_OK) {
         (void)txn->abort(txn);
         return result;
@@ -95,6 +96,11 @@ static enum store_result open_databases(struct store *store, struct store_error 
         return store_fail(store, error, code, "make the databases", NULL);
     if (made)
         store_log(store, LOG_NOTICE, "store: %s: made a new, empty table", store->directory);
+    else if (store->format < FORMAT_VERSION)
+        store_log(store, LOG_NOTICE,
+                  "store: %s: the table has format %d now and had %u: an older program will "
+                  "refuse it",
+                  store->directory, FORMAT_VERSION, store->format);
     return STORE_OK;
 }
 
@@ -136,9 +142,14 @@ static enum store_result read_position(struct store *store, struct store_error *
 
     if (result == STORE_OK)
         result = end_of_changes(store, DB_LAST, &store->position.last, error);
-    if (result == STORE_OK)
-        store->position.first = first ? first : store->position.last + 1;
-    return result;
+    if (result != STORE_OK)
+        return result;
+    if (first && first <= store->base)
+        return store_damaged_change(store, error, first, "the table was loaded behind it");
+    if (!first)
+        store->position.last = store->base;
+    store->position.first = first ? first : store->position.last + 1;
+    return STORE_OK;
 }
 
 static void close_databases(struct store *store)
@@ -209,6 +220,7 @@ enum store_result store_open(struct store **store_out, const struct store_option
     store->lock_fd = -1;
     store->sync_failures = store_sync_failures();
     atomic_init(&store->phase, STORE_OPENING);
+    atomic_init(&store->confirmed, false);
     store->directory = strdup(options->directory);
     if (!store->directory) {
         free(store);
@@ -240,7 +252,8 @@ enum store_result store_open(struct store **store_out, const struct store_option
         store_free(store);
         return result == STORE_REFUSED ? STORE_BROKEN : result;
     }
-    store_ballast_keep(store);
+    if (!store->options.copy)
+        store_ballast_keep(store);
     store_spares_keep();
     atomic_store(&store->phase, STORE_RUNNING);
     *store_out = store;

@@ -44,6 +44,10 @@ struct store {
     DB *meta;
 
     struct store_position position; /* of what is committed */
+    uint64_t base;                  /* the sequence that changes come behind */
+    bool made;                      /* this store_open() made the table */
+    uint32_t format;                /* that the table had */
+    atomic_bool confirmed;
 
     /* the batch */
     DB_TXN *txn;
@@ -52,6 +56,8 @@ struct store {
     struct format_record record;
     void *found; /* where store_get() reads to */
     u_int32_t found_size;
+
+    struct store_copying *copying; /* the copy that is being made, or NULL */
 
     pthread_mutex_t checkpoint_lock;
     bool checkpoint_failed; /* the last one */
@@ -107,19 +113,31 @@ const char *store_quote(struct mupdate_text text, char *out, size_t size);
 /* Create, set up and open store->env, with recovery. After a failure it is to be closed too. */
 enum store_result store_environment_open(struct store *store, struct store_error *error);
 
+/* --- batch.c --- */
+
+/* STORE_REFUSED while less is free than the log and the checkpoints need to end well. */
+enum store_result store_check_room(struct store *store, struct store_error *error);
+
+/* Make a transaction durable, and end it: as store_commit(). */
+enum store_result store_commit_txn(struct store *store, DB_TXN *txn, struct store_error *error);
+
 /* --- identity.c --- */
 
 /* Write a new history id, the first term and the format into meta.db. */
 enum store_result store_identity_write(struct store *store, DB_TXN *txn,
                                        struct store_error *error);
 
-/* Read them into store->position. STORE_NEWER if the format is. */
+/* For a table that was loaded: where its changes begin. It is not confirmed. */
+enum store_result store_identity_load(struct store *store, DB_TXN *txn, uint64_t base,
+                                      struct store_error *error);
+
+/* Read them into *store, and write the format if it is an older one. STORE_NEWER if it is newer. */
 enum store_result store_identity_read(struct store *store, DB_TXN *txn,
                                       struct store_error *error);
 
 /* --- directory.c --- */
 
-/* Make the directory when it is missing and lock it. */
+/* Make the directory when it is missing, unless another was put away for it, and lock it. */
 enum store_result store_directory_lock(struct store *store, struct store_error *error);
 void store_directory_unlock(struct store *store);
 

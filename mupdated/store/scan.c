@@ -60,165 +60,234 @@ int store_read(DB *db, DB_TXN *txn, const void *key, size_t key_len, u_int32_t f
     return code;
 }
 
-/* What a scan does with a record: STORE_OK to go on, STORE_ABSENT when it has seen enough. */
-typedef enum store_result scan_record(struct store *store, void *context, struct mupdate_text key,
-                                      struct mupdate_text value, struct store_error *error);
+/* Records in order, read in bulk. All zero: none is under way. */
+struct scan {
+    DBC *cursor;
+    DBT key;
+    DBT bulk;
+    void *place; /* in bulk; NULL: none of it is left */
+    u_int32_t move;
+};
 
-static enum store_result visit(struct store *store, DBT *bulk, scan_record *record, void *context,
-                               struct store_error *error)
+/* Read the database from its begin, or from first_key on (malloc()ed, and the scan's from now on). */
+static int scan_begin(struct scan *scan, DB *db, void *first_key, u_int32_t first_len)
 {
-    void *place;
-    void *key;
-    void *value;
-    u_int32_t key_len;
-    u_int32_t value_len;
-    enum store_result result;
-
-    DB_MULTIPLE_INIT(place, bulk);
-    for (;;) {
-        DB_MULTIPLE_KEY_NEXT(place, bulk, key, key_len, value, value_len);
-        if (!place)
-            return STORE_OK;
-        result = record(store, context, (struct mupdate_text){key, key_len},
-                        (struct mupdate_text){value, value_len}, error);
-        if (result != STORE_OK)
-            return result;
-    }
-}
-
-/* Read the database from its begin, or from first_key on (malloc()ed; freed here). */
-static enum store_result scan(struct store *store, DB *db, const char *name, void *first_key,
-                              u_int32_t first_len, scan_record *record, void *context,
-                              struct store_error *error)
-{
-    DBT key = store_dbt(first_key, first_len);
-    DBT bulk = store_dbt(NULL, 0);
-    DBC *cursor = NULL;
-    u_int32_t move = first_key ? DB_SET_RANGE : DB_FIRST;
-    enum store_result result = STORE_OK;
     int code;
 
     store_forget_words(false);
-    key.flags = DB_DBT_REALLOC;
-    bulk.flags = DB_DBT_USERMEM;
-    code = grow(&bulk.data, &bulk.ulen, BULK_BYTES);
-    if (code == 0)
-        code = db->cursor(db, NULL, &cursor, 0);
-    while (code == 0 && result == STORE_OK) {
-        code = cursor->get(cursor, &key, &bulk, DB_MULTIPLE_KEY | move);
-        if (code == 0) {
-            result = visit(store, &bulk, record, context, error);
-            move = DB_NEXT;
-        } else if (code == DB_BUFFER_SMALL) {
-            code = grow(&bulk.data, &bulk.ulen, bulk.size);
-        }
-    }
-    if (result == STORE_ABSENT)
-        result = STORE_OK;
-    if (code != 0 && code != DB_NOTFOUND)
-        result = store_fail(store, error, code, "read", &(struct mupdate_text){name, strlen(name)});
-    if (cursor)
-        (void)cursor->close(cursor);
-    free(key.data);
-    free(bulk.data);
-    return result;
+    memset(scan, 0, sizeof *scan);
+    scan->key = store_dbt(first_key, first_len);
+    scan->key.flags = DB_DBT_REALLOC;
+    scan->bulk.flags = DB_DBT_USERMEM;
+    scan->move = first_key ? DB_SET_RANGE : DB_FIRST;
+    code = grow(&scan->bulk.data, &scan->bulk.ulen, BULK_BYTES);
+    return code == 0 ? db->cursor(db, NULL, &scan->cursor, 0) : code;
 }
 
-struct rows_scan {
-    store_row *callback;
-    void *context;
+static void scan_end(struct scan *scan)
+{
+    if (scan->cursor)
+        (void)scan->cursor->close(scan->cursor);
+    free(scan->key.data);
+    free(scan->bulk.data);
+    memset(scan, 0, sizeof *scan);
+}
+
+/* The next record, valid until the next call. DB_NOTFOUND at the end. */
+static int scan_next(struct scan *scan, struct mupdate_text *key, struct mupdate_text *value)
+{
+    for (;;) {
+        void *key_data;
+        void *data;
+        u_int32_t key_len;
+        u_int32_t len;
+        int code;
+
+        if (scan->place) {
+            DB_MULTIPLE_KEY_NEXT(scan->place, &scan->bulk, key_data, key_len, data, len);
+            if (scan->place) {
+                *key = (struct mupdate_text){key_data, key_len};
+                *value = (struct mupdate_text){data, len};
+                return 0;
+            }
+        }
+        code = scan->cursor->get(scan->cursor, &scan->key, &scan->bulk,
+                                 DB_MULTIPLE_KEY | scan->move);
+        if (code == DB_BUFFER_SMALL)
+            code = grow(&scan->bulk.data, &scan->bulk.ulen, scan->bulk.size);
+        else if (code == 0) {
+            DB_MULTIPLE_INIT(scan->place, &scan->bulk);
+            scan->move = DB_NEXT;
+        }
+        if (code != 0)
+            return code;
+    }
+}
+
+/* What a code other than 0 and DB_NOTFOUND amounts to. */
+static enum store_result scan_failed(struct store *store, int code, const char *name,
+                                     struct store_error *error)
+{
+    (void)store_fail(store, error, code, "read", &(struct mupdate_text){name, strlen(name)});
+    return STORE_BROKEN;
+}
+
+struct store_walk {
+    struct store *store;
+    struct scan scan;
 };
 
-static enum store_result one_row(struct store *store, void *context, struct mupdate_text key,
-                                 struct mupdate_text value, struct store_error *error)
+enum store_result store_walk_new(struct store_walk **walk, struct store *store,
+                                 struct store_error *error)
 {
-    const struct rows_scan *scan_of = context;
-    struct row row = {.mupdate.name = key};
-    const char *wrong = key.len == 0 ? "its name is empty"
-                                     : format_decode_row(value.data, value.len, &row);
+    int code = ENOMEM;
 
-    if (!wrong && row.sequence > store->position.last)
+    *walk = calloc(1, sizeof **walk);
+    if (*walk) {
+        (*walk)->store = store;
+        code = scan_begin(&(*walk)->scan, store->rows, NULL, 0);
+    }
+    if (code == 0)
+        return STORE_OK;
+    store_walk_free(*walk);
+    *walk = NULL;
+    return scan_failed(store, code, FORMAT_ROWS, error);
+}
+
+void store_walk_free(struct store_walk *walk)
+{
+    if (walk)
+        scan_end(&walk->scan);
+    free(walk);
+}
+
+static enum store_result next_row(struct store *store, struct scan *scan, struct row *row,
+                                  struct store_error *error)
+{
+    struct mupdate_text value;
+    const char *wrong;
+    int code;
+
+    memset(row, 0, sizeof *row);
+    code = scan_next(scan, &row->mupdate.name, &value);
+    if (code != 0)
+        return code == DB_NOTFOUND ? STORE_ABSENT : scan_failed(store, code, FORMAT_ROWS, error);
+    wrong = row->mupdate.name.len == 0 ? "its name is empty"
+                                       : format_decode_row(value.data, value.len, row);
+    if (!wrong && row->sequence > store->position.last)
         wrong = "its sequence number is not in the log of changes";
-    if (wrong)
-        return store_damaged(store, error, FORMAT_ROWS, key, wrong);
-    return scan_of->callback(scan_of->context, &row) ? STORE_OK : STORE_REFUSED;
+    return wrong ? store_damaged(store, error, FORMAT_ROWS, row->mupdate.name, wrong) : STORE_OK;
+}
+
+enum store_result store_walk_next(struct store_walk *walk, struct row *row,
+                                  struct store_error *error)
+{
+    return next_row(walk->store, &walk->scan, row, error);
 }
 
 enum store_result store_rows(struct store *store, store_row *callback, void *context,
                              struct store_error *error)
 {
-    struct rows_scan scan_of = {callback, context};
+    struct store_walk *walk;
+    struct row row;
+    enum store_result result = store_walk_new(&walk, store, error);
 
-    return scan(store, store->rows, FORMAT_ROWS, NULL, 0, one_row, &scan_of, error);
+    while (result == STORE_OK && (result = store_walk_next(walk, &row, error)) == STORE_OK)
+        if (!callback(context, &row))
+            result = STORE_REFUSED;
+    store_walk_free(walk);
+    return result == STORE_ABSENT ? STORE_OK : result;
 }
 
-struct changes_scan {
-    store_change *callback;
-    void *context;
+/* Which changes are read. */
+struct changes_range {
     uint64_t next;  /* the sequence number that must come now */
     uint64_t last;  /* and the last one that is wanted */
     bool may_start; /* at any number: those before it may have been trimmed */
 };
 
-static enum store_result one_change(struct store *store, void *context, struct mupdate_text key,
-                                    struct mupdate_text value, struct store_error *error)
+/* STORE_ABSENT when there are no more, or no more are wanted. */
+static enum store_result next_change(struct store *store, struct scan *scan,
+                                     struct changes_range *range, struct change *change,
+                                     struct store_error *error)
 {
-    struct changes_scan *scan_of = context;
-    struct change change = {0};
+    struct mupdate_text key;
+    struct mupdate_text value;
     const char *wrong;
+    int code;
 
+    memset(change, 0, sizeof *change);
+    code = scan_next(scan, &key, &value);
+    if (code == DB_NOTFOUND)
+        return STORE_ABSENT;
+    if (code != 0)
+        return store_fail(store, error, code, "read " FORMAT_CHANGES, NULL);
     if (key.len != 8)
         return store_damaged(store, error, FORMAT_CHANGES, key, "its key is not a sequence number");
-    change.now.sequence = format_get_u64((const unsigned char *)key.data);
-    if (change.now.sequence > scan_of->last)
+    change->now.sequence = format_get_u64((const unsigned char *)key.data);
+    if (change->now.sequence > range->last)
         return STORE_ABSENT;
-    if (scan_of->may_start)
-        scan_of->next = change.now.sequence;
-    scan_of->may_start = false;
-    if (change.now.sequence != scan_of->next)
-        return store_damaged_change(store, error, scan_of->next, "it is missing");
-    wrong = format_decode_change(value.data, value.len, &change);
+    if (range->may_start)
+        range->next = change->now.sequence;
+    range->may_start = false;
+    if (change->now.sequence != range->next)
+        return store_damaged_change(store, error, range->next, "it is missing");
+    wrong = format_decode_change(value.data, value.len, change);
     if (wrong)
-        return store_damaged_change(store, error, change.now.sequence, wrong);
-    scan_of->next++;
-    return scan_of->callback(scan_of->context, &change) ? STORE_OK : STORE_REFUSED;
+        return store_damaged_change(store, error, range->next, wrong);
+    range->next++;
+    return STORE_OK;
 }
 
-static enum store_result scan_changes(struct store *store, struct changes_scan *scan_of,
+static enum store_result read_changes(struct store *store, struct changes_range *range,
+                                      store_change *callback, void *context,
                                       struct store_error *error)
 {
-    enum store_result result;
+    struct scan scan;
+    struct change change;
+    enum store_result result = STORE_OK;
     unsigned char *key;
+    int code;
 
-    if (scan_of->next > scan_of->last)
+    if (range->next > range->last)
         return STORE_OK;
     key = malloc(8);
     if (!key) {
         (void)store_fail(store, error, ENOMEM, "read " FORMAT_CHANGES, NULL);
         return STORE_BROKEN;
     }
-    format_put_u64(key, scan_of->next);
-    result = scan(store, store->changes, FORMAT_CHANGES, key, 8, one_change, scan_of, error);
-    if (result == STORE_OK && !scan_of->may_start && scan_of->next != scan_of->last + 1)
-        return store_damaged_change(store, error, scan_of->next, "it is missing");
-    return result;
+    format_put_u64(key, range->next);
+    code = scan_begin(&scan, store->changes, key, 8);
+    if (code != 0)
+        result = store_fail(store, error, code, "read " FORMAT_CHANGES, NULL);
+    while (result == STORE_OK) {
+        result = next_change(store, &scan, range, &change, error);
+        if (result == STORE_OK && !callback(context, &change))
+            result = STORE_REFUSED;
+    }
+    scan_end(&scan);
+    if (result != STORE_ABSENT)
+        return result;
+    return range->may_start || range->next == range->last + 1
+               ? STORE_OK
+               : store_damaged_change(store, error, range->next, "it is missing");
 }
 
 enum store_result store_changes(struct store *store, uint64_t from, store_change *callback,
                                 void *context, struct store_error *error)
 {
-    struct changes_scan scan_of = {callback, context, from, store->position.last, false};
+    struct changes_range range = {from, store->position.last, false};
 
-    if (scan_of.next < store->position.first)
-        scan_of.next = store->position.first;
-    return scan_changes(store, &scan_of, error);
+    if (range.next < store->position.first)
+        range.next = store->position.first;
+    return read_changes(store, &range, callback, context, error);
 }
 
 enum store_result store_changes_between(struct store *store, uint64_t from, uint64_t to,
                                         store_change *callback, void *context,
                                         struct store_error *error)
 {
-    struct changes_scan scan_of = {callback, context, from, to, true};
+    struct changes_range range = {from, to, true};
 
-    return scan_changes(store, &scan_of, error);
+    return read_changes(store, &range, callback, context, error);
 }

@@ -20,6 +20,7 @@ struct store_options {
     const char *directory; /* made, mode 0700, when its parent exists */
     uint64_t cache_bytes;
     bool existing;         /* do not make a new, empty table */
+    bool copy;             /* a copy that store_backup() made: all of its log is to be redone */
     /* level: <syslog.h>. Called in any thread that calls the store; must not call the store. */
     void (*log)(void *context, int level, const char *text);
     /*
@@ -55,9 +56,13 @@ struct store_position {
 };
 
 /*
- * Open or make, with recovery. STORE_OK, or STORE_BUSY, STORE_NEWER or
+ * Open or make, with recovery. STORE_OK, or STORE_ABSENT, STORE_BUSY, STORE_NEWER or
  * STORE_BROKEN with *error filled and *store NULL. Only one store may be open in
- * a directory, in this process and in all others. *options is copied.
+ * a directory, in this process and in all others. *options is copied. A table of
+ * an older format is one of this program's format from then on.
+ *
+ * STORE_BROKEN too when the directory is missing and one lies beside it that was
+ * put away for another (swap.h): a new, empty table would be the wrong answer.
  */
 enum store_result store_open(struct store **store, const struct store_options *options,
                              struct store_error *error);
@@ -65,8 +70,35 @@ enum store_result store_open(struct store **store, const struct store_options *o
 /* Flush, checkpoint and close. No other call may be under way. */
 void store_close(struct store *store);
 
+/*
+ * Keep everybody else out of a directory whose table is not opened, or cannot be. STORE_OK;
+ * STORE_BUSY; STORE_ABSENT: no such directory; STORE_BROKEN. *lock is NULL but for STORE_OK.
+ */
+struct store_lock;
+enum store_result store_lock_take(struct store_lock **lock, const char *directory,
+                                  struct store_error *error);
+void store_lock_release(struct store_lock *lock);
+
 /* For the writer's thread, or before the writer starts. */
 void store_position(const struct store *store, struct store_position *position);
+
+/*
+ * Whether the table may be believed. One that was loaded may be old, and must not be until
+ * an operator has said so. Any thread.
+ */
+bool store_confirmed(const struct store *store);
+
+/*
+ * He has. STORE_OK: that is on disk. STORE_REFUSED, or STORE_UNCERTAIN as of store_commit().
+ * Any thread that may wait for the disk, one call at a time, beside batches and checkpoints.
+ */
+enum store_result store_confirm(struct store *store, struct store_error *error);
+
+/*
+ * Make the table one of its own: a new history id, not confirmed. Its changes and their
+ * terms stay. Results as of store_confirm(); before the writer starts.
+ */
+enum store_result store_part(struct store *store, struct store_error *error);
 
 /*
  * Read all rows, in octet order of their names, or all changes from a sequence
@@ -89,6 +121,18 @@ enum store_result store_changes(struct store *store, uint64_t from, store_change
 enum store_result store_changes_between(struct store *store, uint64_t from, uint64_t to,
                                         store_change *callback, void *context,
                                         struct store_error *error);
+
+/*
+ * The same of the rows, one at a call. The store must stay open meanwhile, and no batch may be
+ * under way. store_walk_next(): STORE_OK with *row, valid until the next call; STORE_ABSENT at
+ * the end; STORE_BROKEN. store_walk_free() takes NULL too.
+ */
+struct store_walk;
+enum store_result store_walk_new(struct store_walk **walk, struct store *store,
+                                 struct store_error *error);
+enum store_result store_walk_next(struct store_walk *walk, struct row *row,
+                                  struct store_error *error);
+void store_walk_free(struct store_walk *walk);
 
 /*
  * A batch: one transaction. After an error of _begin, _get or _put the batch is
