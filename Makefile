@@ -66,7 +66,7 @@ ALL_LDFLAGS = $(SANITIZE) -pthread -Wl,--as-needed $(HARDENED_LINK) $(LDFLAGS)
 # "make run" can install the packages first.
 pkg = $(shell pkg-config --libs $(1))
 LAYER_LIBS = $(call pkg,openssl libsasl2 zlib)
-CTL_LIBS = $(call pkg,jansson libbsd) $(LAYER_LIBS)
+CTL_LIBS = $(call pkg,jansson libbsd libxxhash) -ldb-5.3 $(LAYER_LIBS)
 MUPDATED_LIBS = $(call pkg,jansson libuv libsystemd libxxhash) -ldb-5.3 $(LAYER_LIBS)
 TEST_LIBS = $(call pkg,cmocka jansson libbsd) $(MUPDATED_LIBS)
 
@@ -78,6 +78,9 @@ SERVER := $(wildcard libmupdate/server/*.c)
 CLIENT := $(wildcard libmupdate/client/*.c)
 DAEMON := $(wildcard mupdated/*.c mupdated/*/*.c)
 TOOLS_CTL := $(wildcard tools/mupdatectl/*.c)
+# What mupdatectl shares with the daemon, to work on its database while that is stopped.
+ROOMS_CTL := $(wildcard mupdated/store/*.c mupdated/dump/*.c mupdated/table/*.c mupdated/config*.c) \
+    mupdated/log.c
 TOOLS_BENCH := $(wildcard tools/mupdate-bench/*.c)
 UNIT_TESTS := $(wildcard tests/unit/*/test_*.c)
 UNIT_SUPPORT := $(filter-out $(UNIT_TESTS),$(wildcard tests/unit/*/*.c tests/unit/*.c))
@@ -95,7 +98,7 @@ $(BUILD)/mupdated: $(call obj,$(WIRE) $(LAYER) $(SERVER) $(DAEMON))
 	@echo "  LD $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(MUPDATED_LIBS)
 
-$(BUILD)/mupdatectl: $(call obj,$(WIRE) $(LAYER) $(CLIENT) $(TOOLS_CTL))
+$(BUILD)/mupdatectl: $(call obj,$(WIRE) $(LAYER) $(CLIENT) $(TOOLS_CTL) $(ROOMS_CTL))
 	@echo "  LD $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(CTL_LIBS)
 

@@ -12,6 +12,8 @@
 #include <getopt.h>
 #include <mupdate/connect.h>
 
+#define CTL_DEFAULT_CONFIG MUPDATED_SYSCONFDIR "/mupdated.conf"
+
 /* FIND of a name that is not there, as grep(1) says "no match". */
 #define CTL_EXIT_ABSENT 1
 
@@ -22,6 +24,8 @@ struct ctl {
     char *host;    /* what connect.host and connect.port point into */
     char *account; /* the caller's login name, the default user */
     bool tls_first; /* "/tls" stands behind the host */
+    const char *config_file; /* NULL: the default one */
+    const char *database;    /* --database; NULL: as the configuration says */
     const char *password_file;
     char *password; /* once known; wiped at the end */
     bool json;
@@ -35,7 +39,8 @@ struct ctl_command {
     const char *summary;                                /* one line of mupdatectl --help */
     const char *help;                                   /* the rest of mupdatectl COMMAND --help */
     int (*run)(struct ctl *ctl, int argc, char **argv); /* argv[0] is its name; exit status */
-    const struct option *options; /* its own, values from CTL_OWN_OPTION; NULL: none */
+    const struct option *options; /* its own, values from CTL_OWN_OPTION or a letter; NULL: none */
+    const char *letters;          /* those letters, as getopt(3) has them; NULL: none */
     int minimum;                  /* arguments */
     int maximum;                  /* -1: any number */
 };
@@ -48,6 +53,11 @@ extern const struct ctl_command ctl_reserve_command;
 extern const struct ctl_command ctl_deactivate_command;
 extern const struct ctl_command ctl_delete_command;
 extern const struct ctl_command ctl_ping_command;
+extern const struct ctl_command ctl_dump_command;
+extern const struct ctl_command ctl_load_command;
+extern const struct ctl_command ctl_backup_command;
+extern const struct ctl_command ctl_restore_command;
+extern const struct ctl_command ctl_confirm_command;
 
 /* The command of that name, or NULL. */
 const struct ctl_command *ctl_command_find(const char *name);

@@ -8,6 +8,8 @@
 static const struct ctl_command *const commands[] = {
     &ctl_find_command,     &ctl_list_command,       &ctl_watch_command,  &ctl_reserve_command,
     &ctl_activate_command, &ctl_deactivate_command, &ctl_delete_command, &ctl_ping_command,
+    &ctl_dump_command,     &ctl_load_command,       &ctl_backup_command, &ctl_restore_command,
+    &ctl_confirm_command,
 };
 /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is an array of pointers */
 static const size_t COMMANDS = sizeof commands / sizeof *commands;
@@ -15,6 +17,14 @@ static const size_t COMMANDS = sizeof commands / sizeof *commands;
 static const char shared_help[] =
     "\n"
     "Options of all commands, before or behind the command's name:\n"
+    "      --json                 output as JSON, one object a line\n"
+    "      --help, --version\n"
+    "\n"
+    "Options of those that work on the master's own host:\n"
+    "  -C, --config FILE          the master's configuration (default: " CTL_DEFAULT_CONFIG ")\n"
+    "      --database DIR         the master's database (default: as the configuration says)\n"
+    "\n"
+    "Options of those that talk to a server:\n"
     "  -h, --host HOST[:PORT][/tls]\n"
     "                             the server: name, address, [::1]:3905 or unix:/path\n"
     "                             (default localhost, port 3905); /tls: its port begins\n"
@@ -34,8 +44,6 @@ static const char shared_help[] =
     "      --key FILE             the key of the certificate (default: in its file)\n"
     "      --compress             compress if the server offers it\n"
     "      --timeout SECONDS      longest wait for each answer (default 30)\n"
-    "      --json                 output as JSON, one object a line\n"
-    "      --help, --version\n"
     "\n"
     "The exit status is one of sysexits(3); mupdatectl(8) lists them.\n";
 
@@ -58,7 +66,7 @@ int ctl_help(const struct ctl_command *command)
                command->help);
     } else {
         printf("Usage: mupdatectl [OPTION ...] COMMAND [ARGUMENT ...]\n\n"
-               "Look into and change the mailbox list of a MUPDATE server.\n\nCommands:\n");
+               "See, save and change the mailbox list of a MUPDATE server.\n\nCommands:\n");
         for (i = 0; i < COMMANDS; i++)
             printf("  %-10s %-34s %s\n", commands[i]->name, commands[i]->arguments,
                    commands[i]->summary);

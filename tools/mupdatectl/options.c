@@ -21,6 +21,7 @@ enum {
     OPTION_KEY,
     OPTION_COMPRESS,
     OPTION_TIMEOUT,
+    OPTION_DATABASE,
     OPTION_JSON,
     OPTION_HELP,
     OPTION_VERSION,
@@ -32,6 +33,8 @@ static const struct option shared_options[] = {
     {"host", required_argument, NULL, 'h'},
     {"user", required_argument, NULL, 'u'},
     {"mechanism", required_argument, NULL, 'm'},
+    {"config", required_argument, NULL, 'C'},
+    {"database", required_argument, NULL, OPTION_DATABASE},
     {"authorize", required_argument, NULL, OPTION_AUTHORIZE},
     {"password-file", required_argument, NULL, OPTION_PASSWORD_FILE},
     {"tls", required_argument, NULL, OPTION_TLS},
@@ -181,6 +184,12 @@ static bool take_shared(struct ctl *ctl, int option, const char *value)
     case 'm':
         ctl->connect.mechanism = value;
         return true;
+    case 'C':
+        ctl->config_file = value;
+        return true;
+    case OPTION_DATABASE:
+        ctl->database = value;
+        return true;
     case OPTION_AUTHORIZE:
         ctl->connect.authorize = value;
         return true;
@@ -245,6 +254,8 @@ int ctl_option(struct ctl *ctl, int argc, char **argv)
 {
     struct option merged[MERGED_OPTIONS];
     size_t count = SHARED_OPTIONS;
+    const char *own_letters = ctl->command && ctl->command->letters ? ctl->command->letters : "";
+    char letters[32];
     int option;
 
     memcpy(merged, shared_options, sizeof shared_options);
@@ -256,13 +267,17 @@ int ctl_option(struct ctl *ctl, int argc, char **argv)
     }
     memset(&merged[count], 0, sizeof merged[count]);
 
+    /* The program's own options end at the command's name; behind it the order is free. */
+    (void)snprintf(letters, sizeof letters, "%s:h:u:m:C:%s", ctl->command ? "" : "+", own_letters);
+
     for (;;) {
-        /* The program's own options end at the command's name; behind it the order is free. */
         opterr = 0;
-        option = getopt_long(argc, argv, ctl->command ? ":h:u:m:" : "+:h:u:m:", merged, NULL);
+        option = getopt_long(argc, argv, letters, merged, NULL);
         if (option == -1)
             return check_arguments(ctl, argc - optind);
         if (option >= CTL_OWN_OPTION)
+            return option;
+        if (option != ':' && option != '?' && strchr(own_letters, option))
             return option;
         if (option == ':')
             return wrong_usage(ctl, "a value is missing behind ", argv[optind - 1]);

@@ -144,15 +144,15 @@ static void a_killed_process_leaves_no_lock_behind(void **state)
 static void a_newer_format_is_refused_and_not_touched(void **state)
 {
     struct store_fixture *fixture = *state;
-    static const unsigned char newer[4] = {0, 0, 0, 2};
-    static const unsigned char ours[4] = {0, 0, 0, 1};
+    static const unsigned char newer[4] = {0, 0, 0, FORMAT_VERSION + 1};
+    static const unsigned char ours[4] = {0, 0, 0, FORMAT_VERSION};
     unsigned char found[4];
 
     store_fixture_store(fixture, "user.a", "be1!p", "");
     store_fixture_close(fixture);
     raw_put(fixture->directory, "meta.db", "format", 6, newer, sizeof newer);
     assert_int_equal(try_open(fixture), STORE_NEWER);
-    assert_non_null(strstr(fixture->error.text, "format 2"));
+    assert_non_null(strstr(fixture->error.text, "format 3"));
     assert_int_equal(raw_get(fixture->directory, "meta.db", "format", 6, found, sizeof found), 4);
     assert_memory_equal(found, newer, 4);
     raw_put(fixture->directory, "meta.db", "format", 6, ours, sizeof ours);

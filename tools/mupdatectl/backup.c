@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "mupdated/store/copy.h"
+#include "tools/mupdatectl/offline.h"
+#include "tools/mupdatectl/output.h"
+#include "tools/mupdatectl/progress.h"
+
+/* Inside a directory of its own, which the owner of the table may write. */
+struct backup_paths {
+    char work[PATH_MAX];
+    char copy[PATH_MAX];
+};
+
+static bool on_copied(void *context, uint64_t done, uint64_t total)
+{
+    struct ctl_progress *progress = context;
+
+    progress->total = total;
+    ctl_progress_step(progress, done);
+    return true;
+}
+
+static int make_work(const struct ctl_place *place, const char *target, struct backup_paths *paths)
+{
+    if (access(target, F_OK) == 0)
+        return ctl_complain(EX_CANTCREAT, "%s is there already; a backup is a new directory",
+                            target);
+    if (snprintf(paths->work, sizeof paths->work, "%s.new-XXXXXX", target) >=
+            (int)sizeof paths->work - 8 ||
+        !mkdtemp(paths->work))
+        return ctl_complain(EX_CANTCREAT, "cannot make %s: %s", target, strerror(errno));
+    if (geteuid() == 0 && chown(paths->work, place->owner, place->group) != 0) {
+        (void)rmdir(paths->work);
+        return ctl_complain(EX_CANTCREAT, "cannot make %s: %s", target, strerror(errno));
+    }
+    (void)snprintf(paths->copy, sizeof paths->copy, "%.4000s/copy", paths->work);
+    return 0;
+}
+
+/*
+ * Copy the table to paths->copy: the one place where a table that is in use would be asked of
+ * the mupdated that uses it. As the owner afterwards.
+ */
+static int copy_table(const struct ctl_place *place, const struct backup_paths *paths)
+{
+    struct ctl_progress progress;
+    struct store_error error;
+    struct store *store;
+    enum store_result result;
+    int status = ctl_table_open(place, &store);
+
+    if (status)
+        return status;
+    ctl_progress_begin(&progress, "copying", "MB", 0);
+    result = store_backup(store, paths->copy, on_copied, &progress, &error);
+    ctl_progress_end(&progress);
+    ctl_table_close(store);
+    return result == STORE_OK ? 0 : ctl_store_failed(result, &error);
+}
+
+/* Make the copy a table that needs no log but its own, and see that it is good. */
+static int recover_and_verify(const struct ctl_place *place, const char *copy,
+                              struct store_counts *counts)
+{
+    struct store_options options = ctl_store_options(place, copy);
+    int status = ctl_as_owner(place);
+
+    if (status)
+        return status;
+    options.copy = true;
+    status = ctl_table_verify(&options, counts);
+    ctl_as_self();
+    return status;
+}
+
+static void sync_directory(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        return;
+    (void)fsync(fd);
+    close(fd);
+}
+
+/* Give it its name, durably. */
+static int finish(const struct backup_paths *paths, const char *target)
+{
+    char parent[PATH_MAX];
+    char *slash;
+
+    sync_directory(paths->copy);
+    if (renameat2(AT_FDCWD, paths->copy, AT_FDCWD, target, RENAME_NOREPLACE) != 0 &&
+        (errno != EINVAL || rename(paths->copy, target) != 0))
+        return ctl_complain(EX_CANTCREAT, "cannot make %s: %s", target, strerror(errno));
+    (void)snprintf(parent, sizeof parent, "%s", paths->work);
+    slash = strrchr(parent, '/');
+    if (slash)
+        slash[slash == parent] = '\0';
+    sync_directory(slash ? parent : ".");
+    return 0;
+}
+
+static int back_up(const struct ctl_place *place, const char *target, bool json)
+{
+    struct backup_paths paths;
+    struct store_counts counts;
+    int status = make_work(place, target, &paths);
+
+    if (status)
+        return status;
+    status = copy_table(place, &paths);
+    if (!status)
+        status = recover_and_verify(place, paths.copy, &counts);
+    if (!status)
+        status = finish(&paths, target);
+    if (status)
+        ctl_remove_table(paths.copy);
+    (void)rmdir(paths.work);
+    if (status)
+        return status;
+    if (json)
+        return ctl_print_json(json_pack("{sIsI}", "rows", (json_int_t)counts.rows, "changes",
+                                        (json_int_t)counts.changes));
+    printf("%s holds %llu rows and the last %llu changes, and was verified.\n", target,
+           (unsigned long long)counts.rows, (unsigned long long)counts.changes);
+    return ctl_flush();
+}
+
+static int backup(struct ctl *ctl, int argc, char **argv)
+{
+    struct ctl_place place;
+    int status;
+
+    if (ctl_option(ctl, argc, argv) == CTL_STOP)
+        return ctl->status;
+    status = ctl_place_find(&place, ctl, false);
+    if (status)
+        return status;
+    status = back_up(&place, argv[optind], ctl->json);
+    ctl_place_free(&place);
+    return status;
+}
+
+const struct ctl_command ctl_backup_command = {
+    .name = "backup",
+    .arguments = "DIRECTORY",
+    .summary = "copy the database, and verify the copy",
+    .help = "Copy the master's database, with its log of changes, to a new directory, and verify\n"
+            "every page and row of the copy. mupdatectl restore takes it back. The copy belongs\n"
+            "to the user of the database.\n",
+    .run = backup,
+    .minimum = 1,
+    .maximum = 1,
+};
