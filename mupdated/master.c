@@ -12,6 +12,7 @@
 #include "mupdated/net/audit.h"
 #include "mupdated/net/commands.h"
 #include "mupdated/net/connection.h"
+#include "mupdated/net/unconfirmed.h"
 #include "mupdated/reserve.h"
 
 #define STOPPING_TEXT "server is stopping"
@@ -165,6 +166,7 @@ static int fill_table(struct master *master)
                (unsigned long long)counts.reserved, (unsigned long long)position.last,
                (unsigned long long)(position.last + 1 - position.first),
                (unsigned long long)position.term, history);
+    unconfirmed_warn(master);
     return EX_OK;
 }
 

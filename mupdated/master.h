@@ -42,6 +42,8 @@ struct master {
     struct store_position position; /* of the start; first is kept up to date */
     struct counters counters;
     uint64_t started_ns;     /* of uv_hrtime() */
+    uint64_t unconfirmed_log_ms;   /* net/unconfirmed.c: when it was logged last */
+    uint64_t unconfirmed_unlogged; /* how often it was not, since then */
     struct net net;
 };
 

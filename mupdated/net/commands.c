@@ -10,6 +10,7 @@
 #include "mupdated/net/audit.h"
 #include "mupdated/net/secure.h"
 #include "mupdated/net/traffic.h"
+#include "mupdated/net/unconfirmed.h"
 #include "mupdated/reserve.h"
 
 /* One text for a wrong user, a wrong password and a broken exchange. */
@@ -342,6 +343,8 @@ static bool update(struct connection *connection, const struct mupdate_server_ev
 bool commands_handle(struct connection *connection, const struct mupdate_server_event *event)
 {
     connection->master->counters.commands[event->type]++;
+    if (unconfirmed_refuses(connection, event))
+        return true;
     switch (event->type) {
     case MUPDATE_SERVER_AUTHENTICATE:
         return authenticate(connection, event);

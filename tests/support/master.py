@@ -97,6 +97,14 @@ class MupdatedMaster(Master):
         with open(self.log, errors='replace') as file:
             return file.read()
 
+    def ctl(self, *arguments):
+        """Run mupdatectl on the table of the stopped master."""
+        program = os.path.join(os.path.dirname(self.program), 'mupdatectl')
+        done = subprocess.run([program, '-C', self.conf, *arguments], capture_output=True,
+                              stdin=subprocess.DEVNULL, text=True, timeout=DEADLINE)
+        assert done.returncode == 0, done
+        return done.stdout
+
     def forget(self):
         """Empty the table of the stopped master."""
         shutil.rmtree(self.db)

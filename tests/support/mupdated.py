@@ -199,6 +199,15 @@ class Daemon:
         return subprocess.run([*self.prefix, DAEMON, "-C", self.config_path, *arguments],
                               capture_output=True, text=True, timeout=timeout, check=False)
 
+    def ctl(self, *arguments, status=0, **options):
+        """Run mupdatectl on this database; return the finished process, which ended so."""
+        options.setdefault("timeout", PATIENCE_S)
+        done = subprocess.run([*self.prefix, CTL, "-C", self.config_path, *arguments],
+                              capture_output=True, check=False, stdin=subprocess.DEVNULL,
+                              env={**os.environ, **self.environment}, **options)
+        assert status is None or done.returncode == status, (arguments, done)
+        return done
+
     def check_database(self):
         """Return the verdict of mupdated --check-database, which must be good."""
         done = self.run("--check-database")
