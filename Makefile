@@ -212,7 +212,13 @@ run:
 check:
 	tools/need-packages $(CHECK_PACKAGES)
 	$(MAKE) all unit-programs fuzz-programs $(BUILD)/bench-store-rate
-	tests/run $(BUILD) unit fuzz protocol faults install bench
+	tests/run $(BUILD) unit fuzz protocol faults ctl install bench
+
+# A table of 1,000,000 rows there and back again.
+check-million:
+	tools/need-packages $(CHECK_PACKAGES)
+	$(MAKE) all
+	tests/run $(BUILD) million
 
 check-unit:
 	tools/need-packages $(CI_PACKAGES)
@@ -330,6 +336,7 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all fuzz fuzz-coverage fuzz-programs unit-programs cost-program run check check-unit check-valgrind check-protocol check-cost check-static \
-    cost-record check-abuse check-murder check-auth bench install clean
+.PHONY: all fuzz fuzz-coverage fuzz-programs unit-programs cost-program run check check-million \
+    check-unit check-valgrind check-protocol check-cost check-static cost-record check-abuse check-murder \
+    check-auth bench install clean
 .SECONDARY:

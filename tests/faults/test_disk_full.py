@@ -4,45 +4,14 @@ SPDX-License-Identifier: BSD-3-Clause
 """
 
 import os
-import pathlib
 import resource
-import subprocess
 
-import pytest
-
+from fixtures import fill_up
 from mupdated import row
 
 LOCATION = "one.test!default"
 ACL = "x" * 20000
 EX_OK = 0
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """(prefix of a command that sees it, the directory from there, the directory from here)"""
-    place = tmp_path / "disk"
-    place.mkdir()
-    holder = subprocess.Popen(
-        ["unshare", "--mount", "sh", "-c", f"mount -t tmpfs -o size=160m none {place} && "
-         "echo ready && exec sleep 100000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    if holder.stdout.readline() != b"ready\n":
-        holder.wait()
-        pytest.skip("this user cannot make a small file system")
-    yield (["nsenter", f"--mount=/proc/{holder.pid}/ns/mnt", "--"], place,
-           pathlib.Path(f"/proc/{holder.pid}/root{place}"))
-    holder.kill()
-    holder.wait()
-
-
-def fill_up(filler):
-    """Take all the space that is left."""
-    with open(filler, "wb", buffering=0) as file:
-        for size in (1 << 20, 4096, 1):
-            try:
-                while file.write(b"\0" * size) == size:
-                    pass
-            except OSError:
-                pass
 
 
 def write_until_refused(client, prefix):

@@ -4,9 +4,12 @@ SPDX-License-Identifier: BSD-3-Clause
 """
 
 import itertools
+import pathlib
+import subprocess
 
 import pytest
 
+import dumps
 import mupdated
 
 _numbers = itertools.count()
@@ -61,3 +64,37 @@ def subscriber(master):
     with master.subscriber() as client:
         client.changes()
         yield client
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """(prefix of a command that sees it, the directory from there, the directory from here)"""
+    place = tmp_path / "disk"
+    place.mkdir()
+    holder = subprocess.Popen(
+        ["unshare", "--mount", "sh", "-c", f"mount -t tmpfs -o size=160m none {place} && "
+         "echo ready && exec sleep 100000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if holder.stdout.readline() != b"ready\n":
+        holder.wait()
+        pytest.skip("this user cannot make a small file system")
+    yield (["nsenter", f"--mount=/proc/{holder.pid}/ns/mnt", "--"], place,
+           pathlib.Path(f"/proc/{holder.pid}/root{place}"))
+    holder.kill()
+    holder.wait()
+
+
+def fill_up(filler):
+    """Take all the space that is left."""
+    with open(filler, "wb", buffering=0) as file:
+        for size in (1 << 20, 4096, 1):
+            try:
+                while file.write(b"\0" * size) == size:
+                    pass
+            except OSError:
+                pass
+
+
+@pytest.fixture
+def table(tmp_path):
+    """A database directory that is not there yet."""
+    return dumps.Table(tmp_path / "database")

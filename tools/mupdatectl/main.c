@@ -54,6 +54,8 @@ int main(int argc, char **argv)
         return EX_OSERR;
     /* A reader of our output that goes away is an error of write(), not the end. */
     signal(SIGPIPE, SIG_IGN);
+    /* A limit on the size of files is a full disk, not an end without a word. */
+    signal(SIGXFSZ, SIG_IGN);
     status = run(&ctl, argc, argv);
     ctl_disconnect(&ctl);
     ctl_options_free(&ctl);
