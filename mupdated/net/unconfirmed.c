@@ -36,11 +36,15 @@ static const char *command_of(const struct mupdate_server_event *event)
 bool unconfirmed_refuses(struct connection *connection, const struct mupdate_server_event *event)
 {
     struct master *master = connection->master;
-    const char *command = store_confirmed(master->store) ? NULL : command_of(event);
-    uint64_t now = uv_now(master->loop);
+    const char *command;
+    uint64_t now;
 
+    if (store_confirmed(master->store))
+        return false;
+    command = command_of(event);
     if (!command)
         return false;
+    now = uv_now(master->loop);
     if (master->unconfirmed_log_ms != 0 && now - master->unconfirmed_log_ms < LOG_AGAIN_MS) {
         master->unconfirmed_unlogged++;
     } else {

@@ -18,6 +18,18 @@ struct loading {
     bool allow_empty;
 };
 
+/* Whether the file that was just read, and is good, is the one that was checked before. */
+static int check_same(const struct loading *loading)
+{
+    const struct dump_header *again = dump_reader_header(loading->file.reader);
+
+    if (again->rows == loading->header.rows && again->sequence == loading->header.sequence &&
+        again->server.len == 0 &&
+        memcmp(again->history, loading->header.history, sizeof again->history) == 0)
+        return 0;
+    return ctl_complain(EX_DATAERR, "%s was changed while it was read", loading->file.path);
+}
+
 /* The file is read, and checked, once more: it may be another than it was a moment ago. */
 static int make(void *context, const struct store_options *options)
 {
@@ -34,6 +46,8 @@ static int make(void *context, const struct store_options *options)
     while (result == STORE_OK && ctl_dump_file_next(&loading->file, &row, &status))
         result = store_build_row(build, &row, &error);
     ctl_progress_end(&loading->file.progress);
+    if (!status && result == STORE_OK)
+        status = check_same(loading);
     if (status || result != STORE_OK) {
         store_build_abandon(build);
         return status ? status : ctl_store_failed(result, &error);
