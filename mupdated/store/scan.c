@@ -69,7 +69,7 @@ struct scan {
     u_int32_t move;
 };
 
-/* Read the database from its begin, or from first_key on (malloc()ed, and the scan's from now on). */
+/* Read from the begin, or from first_key on (malloc()ed; it is the scan's from now on). */
 static int scan_begin(struct scan *scan, DB *db, void *first_key, u_int32_t first_len)
 {
     int code;

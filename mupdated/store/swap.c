@@ -40,7 +40,10 @@ __attribute__((format(printf, 2, 3))) static bool make_path(char path[PATH_MAX],
     va_start(arguments, format);
     len = vsnprintf(path, PATH_MAX, format, arguments);
     va_end(arguments);
-    return len >= 0 && len < PATH_MAX;
+    if (len >= 0 && len < PATH_MAX)
+        return true;
+    errno = ENAMETOOLONG;
+    return false;
 }
 
 /* The directory's path without links and with its parent's; it may itself be missing. */
@@ -101,25 +104,38 @@ enum store_result swap_begin(struct swap_paths *paths, const char *directory,
     return STORE_OK;
 }
 
+/* By the descriptor: what a path leads to may change between two calls. */
+static int set_owner(const char *path, const struct stat *like, bool mode_too)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int code = fd < 0 ? errno : 0;
+
+    if (code == 0 && geteuid() == 0 && fchown(fd, like->st_uid, like->st_gid) != 0)
+        code = errno;
+    if (code == 0 && mode_too && fchmod(fd, like->st_mode & 07777) != 0)
+        code = errno;
+    if (fd >= 0)
+        close(fd);
+    return code;
+}
+
 enum store_result swap_make(struct swap_paths *paths, struct store_error *error)
 {
     struct stat own;
     bool there = stat(paths->directory, &own) == 0;
+    int code;
 
-    if (!make_path(paths->fresh, "%s" SWAP_FRESH "XXXXXX", paths->directory) || !mkdtemp(paths->fresh)) {
-        int code = errno;
+    if (!make_path(paths->fresh, "%s" SWAP_FRESH "XXXXXX", paths->directory) ||
+        !mkdtemp(paths->fresh)) {
+        code = errno;
 
         paths->fresh[0] = '\0';
         return refuse(error, "%s: cannot make a directory for the new table: %s", paths->parent,
                       strerror(code));
     }
     /* When the directory is not there whoever owns its parent is the best guess. */
-    if (!there && stat(paths->parent, &own) != 0)
-        own.st_uid = geteuid();
-    if ((geteuid() == 0 && chown(paths->fresh, own.st_uid, own.st_gid) != 0) ||
-        (there && chmod(paths->fresh, own.st_mode & 07777) != 0)) {
-        int code = errno;
-
+    code = there || stat(paths->parent, &own) == 0 ? set_owner(paths->fresh, &own, there) : errno;
+    if (code != 0) {
         swap_abandon(paths);
         return refuse(error, "%s: cannot give the new directory its owner: %s", paths->parent,
                       strerror(code));
@@ -129,11 +145,17 @@ enum store_result swap_make(struct swap_paths *paths, struct store_error *error)
 
 void swap_abandon(struct swap_paths *paths)
 {
-    DIR *directory = paths->fresh[0] ? opendir(paths->fresh) : NULL;
+    int fd = paths->fresh[0]
+                 ? open(paths->fresh, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                 : -1;
+    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
     const struct dirent *entry;
 
-    if (!directory)
+    if (!directory) {
+        if (fd >= 0)
+            close(fd);
         return;
+    }
     while ((entry = readdir(directory)))
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
             (void)unlinkat(dirfd(directory), entry->d_name, 0);
@@ -144,7 +166,7 @@ void swap_abandon(struct swap_paths *paths)
 
 static int sync_file(int at, const char *name, int flags)
 {
-    int fd = openat(at, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | flags);
+    int fd = openat(at, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags);
     int code = 0;
 
     if (fd < 0)

@@ -27,6 +27,17 @@ static bool on_copied(void *context, uint64_t done, uint64_t total)
     return true;
 }
 
+/* By the descriptor: what a path leads to may change between two calls. */
+static bool give_to_owner(const struct ctl_place *place, const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    bool given = fd >= 0 && (geteuid() != 0 || fchown(fd, place->owner, place->group) == 0);
+
+    if (fd >= 0)
+        close(fd);
+    return given;
+}
+
 static int make_work(const struct ctl_place *place, const char *target, struct backup_paths *paths)
 {
     if (access(target, F_OK) == 0)
@@ -36,9 +47,10 @@ static int make_work(const struct ctl_place *place, const char *target, struct b
             (int)sizeof paths->work - 8 ||
         !mkdtemp(paths->work))
         return ctl_complain(EX_CANTCREAT, "cannot make %s: %s", target, strerror(errno));
-    if (geteuid() == 0 && chown(paths->work, place->owner, place->group) != 0) {
+    if (!give_to_owner(place, paths->work)) {
+        (void)ctl_complain(0, "cannot make %s: %s", target, strerror(errno));
         (void)rmdir(paths->work);
-        return ctl_complain(EX_CANTCREAT, "cannot make %s: %s", target, strerror(errno));
+        return EX_CANTCREAT;
     }
     (void)snprintf(paths->copy, sizeof paths->copy, "%.4000s/copy", paths->work);
     return 0;
@@ -122,7 +134,7 @@ static int back_up(const struct ctl_place *place, const char *target, bool json)
     if (!status)
         status = finish(&paths, target);
     if (status)
-        ctl_remove_table(paths.copy);
+        ctl_remove_table(place, paths.copy);
     (void)rmdir(paths.work);
     if (status)
         return status;

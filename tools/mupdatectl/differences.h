@@ -44,7 +44,7 @@ int ctl_differences_find(struct ctl_differences *differences, const struct ctl_s
                          const struct ctl_source *then);
 void ctl_differences_free(struct ctl_differences *differences);
 
-/* A table on standard output, or with json an object for each server and one of all. Exit status. */
+/* Print a table, or with json an object for each server and one of all. Exit status. */
 int ctl_differences_print(const struct ctl_differences *differences, bool json);
 
 #endif

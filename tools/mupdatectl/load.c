@@ -149,7 +149,7 @@ const struct ctl_command ctl_load_command = {
             "nothing. The dump is checked first. mupdated must be stopped; the old table is kept\n"
             "beside the new one. The new one is not confirmed: see mupdatectl confirm --help.\n"
             "\n"
-            "      --dry-run              change nothing; show how the dump differs from the table\n"
+            "      --dry-run              change nothing; show how it differs from the table\n"
             "      --allow-empty          take a dump without a single mailbox\n",
     .run = load,
     .options = load_options,

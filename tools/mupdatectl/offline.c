@@ -282,7 +282,8 @@ int ctl_table_replace(const struct ctl_place *place, ctl_make *make, void *conte
         if (paths.old[0])
             printf("The one before it is in %s; remove it when it is not needed.\n", paths.old);
         else if (geteuid() == 0)
-            printf("There was none before. See that it belongs to the user that mupdated runs as.\n");
+            printf("There was none before. See that it belongs to the user that mupdated runs "
+                   "as.\n");
         swap_leftovers(&paths, say_leftover, &paths);
     }
     store_lock_release(lock);
@@ -310,12 +311,14 @@ int ctl_table_try(const struct ctl_place *place, ctl_make *make, ctl_make *look,
     return status;
 }
 
-void ctl_remove_table(const char *directory)
+void ctl_remove_table(const struct ctl_place *place, const char *directory)
 {
     struct swap_paths paths = {.fresh = ""};
 
     (void)snprintf(paths.fresh, sizeof paths.fresh, "%s", directory);
-    swap_abandon(&paths);
+    if (ctl_as_owner(place) == 0)
+        swap_abandon(&paths);
+    ctl_as_self();
 }
 
 void ctl_say_unconfirmed(void)

@@ -76,8 +76,8 @@ int ctl_table_replace(const struct ctl_place *place, ctl_make *make, void *conte
 /* The same without the exchange: what was made is handed to look, and removed. */
 int ctl_table_try(const struct ctl_place *place, ctl_make *make, ctl_make *look, void *context);
 
-/* Remove a directory that a table was made in, with the files in it; nothing when it is not there. */
-void ctl_remove_table(const char *directory);
+/* As the owner: remove a directory that a table was made in, if it is there. */
+void ctl_remove_table(const struct ctl_place *place, const char *directory);
 
 /* What is to be done with a table that is not confirmed, on standard output. */
 void ctl_say_unconfirmed(void);

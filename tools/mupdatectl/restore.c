@@ -165,7 +165,8 @@ static int look(void *context, const struct store_options *options)
     store_walk_free(walk);
     store_close(store);
     if (!status && !restoring->json)
-        printf("The backup is good. This is what restoring it would change; nothing was changed.\n");
+        printf("The backup is good. This is what restoring it would change; nothing was "
+               "changed.\n");
     return status ? status : ctl_flush();
 }
 
@@ -239,10 +240,10 @@ const struct ctl_command ctl_restore_command = {
     .name = "restore",
     .arguments = "[--dry-run] DIRECTORY",
     .summary = "make a backup the table",
-    .help = "Put the table of a backup (mupdatectl backup) in the place of the master's, all of it\n"
-            "or nothing, with its log of changes. mupdated must be stopped; the old table is kept\n"
-            "beside the new one. The new one is not confirmed: see mupdatectl confirm --help.\n"
-            "The backup stays as it is.\n"
+    .help = "Put the table of a backup (mupdatectl backup) in the place of the master's, all of\n"
+            "it or nothing, with its log of changes. mupdated must be stopped; the old table is\n"
+            "kept beside the new one. The new one is not confirmed: see mupdatectl confirm\n"
+            "--help. The backup stays as it is.\n"
             "\n"
             "      --dry-run              change nothing; show how it differs from the table\n",
     .run = restore,

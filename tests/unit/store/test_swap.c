@@ -261,6 +261,20 @@ static void mode_and_owner_are_those_of_the_old_directory(void **state)
     assert_string_equal(paths.fresh, "");
 }
 
+static void nothing_is_removed_behind_a_link(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct swap_paths paths = {.fresh = ""};
+    char file[PATH_MAX];
+
+    make_old(fixture);
+    (void)snprintf(paths.fresh, sizeof paths.fresh, "%.3000s/link", fixture->place);
+    assert_int_equal(symlink(fixture->directory, paths.fresh), 0);
+    swap_abandon(&paths);
+    (void)snprintf(file, sizeof file, "%.3000s/rows.db", fixture->directory);
+    assert_int_equal(access(file, F_OK), 0);
+}
+
 static void what_cannot_be_replaced_is_refused_before_the_work(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -307,6 +321,7 @@ int main(void)
         TEST(killed_at_any_step_a_whole_table_is_in_the_place_and_the_old_one_is_there),
         TEST(killed_between_two_renames_no_empty_table_is_made),
         TEST(mode_and_owner_are_those_of_the_old_directory),
+        TEST(nothing_is_removed_behind_a_link),
         TEST(what_cannot_be_replaced_is_refused_before_the_work),
         TEST(a_lock_keeps_everybody_out),
     };
