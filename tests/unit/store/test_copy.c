@@ -101,6 +101,8 @@ static void a_copy_is_the_same_table_with_the_same_history(void **state)
     store_fixture_free(copy);
 }
 
+#define WIDE 5000
+
 struct busy {
     struct store_fixture *fixture;
     atomic_bool stop;
@@ -113,7 +115,7 @@ static void *write_on(void *context)
     bool more;
 
     for (int i = 0; !atomic_load(&busy->stop); i++) {
-        store_many(busy->fixture, i * 37 % 20000, 50);
+        store_many(busy->fixture, i * 37 % WIDE, 50);
         atomic_fetch_add(&busy->stored, 50);
         if (i % 50 == 0)
             (void)store_trim(busy->fixture->store, 1000, &more, &busy->fixture->error);
@@ -140,10 +142,10 @@ static void a_copy_beside_batches_checkpoints_and_trimming_is_sound(void **state
     struct busy busy = {.fixture = fixture};
     pthread_t threads[2];
 
-    store_many(fixture, 0, 20000);
+    store_many(fixture, 0, WIDE);
     assert_int_equal(pthread_create(&threads[0], NULL, write_on, &busy), 0);
     assert_int_equal(pthread_create(&threads[1], NULL, checkpoint_on, &busy), 0);
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 4; i++) {
         struct store_fixture *copy = target_of(fixture);
         struct store_counts counts;
         struct store_error error;
@@ -160,7 +162,7 @@ static void a_copy_beside_batches_checkpoints_and_trimming_is_sound(void **state
             struct store_position position;
 
             store_position(copy->store, &position);
-            assert_true(position.last >= 20000 + (uint64_t)before);
+            assert_true(position.last >= WIDE + (uint64_t)before);
         }
         store_fixture_free(copy);
     }
@@ -174,14 +176,20 @@ static void log_files_are_removed_again_after_a_copy(void **state)
 {
     struct store_fixture *fixture = *state;
     struct store_fixture *copy = target_of(fixture);
+    static char acl[60000];
+    char name[32];
     uint64_t octets;
 
+    memset(acl, 'a', sizeof acl - 1);
     store_many(fixture, 0, 1000);
     assert_int_equal(store_backup(fixture->store, copy->directory, NULL, NULL, &fixture->error),
                      STORE_OK);
-    for (int i = 0; i < 30; i++) {
-        store_many(fixture, 0, 5000);
-        assert_int_equal(store_checkpoint(fixture->store, &fixture->error), STORE_OK);
+    /* Each is twice in the log: as a row and as a change. So these are five log files. */
+    for (int i = 0; i < 800; i++) {
+        (void)snprintf(name, sizeof name, "user.%d", i);
+        (void)store_fixture_store(fixture, name, "be1!p", acl);
+        if (i % 100 == 99)
+            assert_int_equal(store_checkpoint(fixture->store, &fixture->error), STORE_OK);
     }
     assert_true(store_fixture_files(fixture, "log.", &octets) <= 3);
     store_fixture_free(copy);
@@ -273,7 +281,8 @@ static void a_flipped_bit_in_any_page_is_found(void **state)
         assert_int_equal(stat(path, &status), 0);
         assert_int_equal(store_verify_pages(fixture->directory, NULL, NULL, &fixture->error),
                          STORE_OK);
-        for (off_t at = 40; at < status.st_size; at += 4096) {
+        /* Each third page, and so some of each kind. */
+        for (off_t at = 40; at < status.st_size; at += 3 * 4096) {
             char wrong[512] = "";
 
             damage(fixture, names[i], at);
