@@ -123,8 +123,8 @@ enum store_result store_changes_between(struct store *store, uint64_t from, uint
                                         struct store_error *error);
 
 /*
- * The same of the rows, one at a call. The store must stay open meanwhile, and no batch may be
- * under way. store_walk_next(): STORE_OK with *row, valid until the next call; STORE_ABSENT at
+ * The rows as store_rows() reads them, one at a call. The store must stay open, and no batch be
+ * under way, meanwhile. store_walk_next(): STORE_OK with *row, valid until the next call; STORE_ABSENT at
  * the end; STORE_BROKEN. store_walk_free() takes NULL too.
  */
 struct store_walk;

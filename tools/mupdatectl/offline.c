@@ -105,14 +105,14 @@ int ctl_as_owner(const struct ctl_place *place)
         return 0;
     if (setegid(place->group) == 0 && seteuid(place->owner) == 0)
         return 0;
-    (void)setegid(getgid());
-    return ctl_complain(EX_OSERR, "cannot act as the owner of %s: %s", place->directory,
-                        strerror(errno));
+    (void)ctl_complain(0, "cannot act as the owner of %s: %s", place->directory, strerror(errno));
+    ctl_as_self();
+    return EX_OSERR;
 }
 
 void ctl_as_self(void)
 {
-    if (geteuid() == getuid())
+    if (geteuid() == getuid() && getegid() == getgid())
         return;
     /* Going back to the real user cannot fail; if it did, nothing after it could be trusted. */
     if (seteuid(getuid()) != 0 || setegid(getgid()) != 0)
