@@ -277,7 +277,8 @@ int ctl_option(struct ctl *ctl, int argc, char **argv)
             return check_arguments(ctl, argc - optind);
         if (option >= CTL_OWN_OPTION)
             return option;
-        if (option != ':' && option != '?' && strchr(own_letters, option))
+        if (option != ':' && option != '?' && option < OPTION_AUTHORIZE &&
+            strchr(own_letters, option))
             return option;
         if (option == ':')
             return wrong_usage(ctl, "a value is missing behind ", argv[optind - 1]);
