@@ -148,7 +148,7 @@ void sasl_fixed_push(struct pair *pair)
 {
     struct sasl_server *server = sasl_fixed_server();
     struct sasl_client *client = sasl_fixed_client();
-    struct sasl_failure failure = { "" };
+    struct sasl_failure failure = {.text = ""};
     const char *mechanism;
     const void *said, *answer;
     size_t said_len, answer_len;
