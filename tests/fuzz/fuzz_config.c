@@ -129,8 +129,8 @@ static void check_config(const struct config *config)
         FUZZ_CHECK(config_listen_parse(config->listen.items[i], 1, &listen, &reason));
         check_listen(config->listen.items[i]);
     }
-    for (size_t i = 0; i < config->sasl_count; i++)
-        FUZZ_CHECK(config_sasl(config, config->sasl[i].name) != NULL);
+    for (size_t i = 0; i < config->sasl.count; i++)
+        FUZZ_CHECK(config_sasl(config, config->sasl.items[i].name) != NULL);
     FUZZ_CHECK(config->servername && config->database_directory && config->listen.count > 0);
 }
 

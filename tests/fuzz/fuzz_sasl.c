@@ -60,7 +60,7 @@ static void hear_as_server(struct fuzz *fuzz)
 
     FUZZ_CHECK(sasl_server_mechanisms(server, &names) == SASL_FIXED_OFFERED);
     while (progress != SASL_PROGRESS_DONE && next_line(fuzz, &at, &line, &len)) {
-        struct sasl_failure failure = { "" };
+        struct sasl_failure failure = {.text = ""};
         uint8_t *copy = fuzz_copy(line, len);
         const void *out = NULL;
         size_t out_len = 0;
@@ -86,7 +86,7 @@ static void hear_as_server(struct fuzz *fuzz)
 static void hear_as_client(struct fuzz *fuzz)
 {
     struct sasl_client *client = sasl_fixed_client();
-    struct sasl_failure failure = { "" };
+    struct sasl_failure failure = {.text = ""};
     const char *mechanism = NULL;
     const void *out = NULL;
     size_t out_len = 0;
@@ -128,7 +128,7 @@ static void log_in(struct fuzz *fuzz)
     struct sasl_server *server = sasl_fixed_server();
     struct sasl_client *client = sasl_fixed_client();
     const char *wanted = sasl_fixed_mechanisms[fuzz_below(fuzz, SASL_FIXED_MECHANISMS)];
-    struct sasl_failure failure = { "" };
+    struct sasl_failure failure = {.text = ""};
     const char *mechanism = NULL;
     bool changed = false;
     bool first = true;

@@ -62,7 +62,7 @@ static const char *certificate_file(void)
 static struct tls_context *make_server(const char *versions)
 {
     struct tls_server_options options = { .cert_file = certificate_file(), .versions = versions };
-    struct tls_error error = { "" };
+    struct tls_error error = {.text = ""};
     struct tls_context *context = tls_context_server(&options, &error);
 
     if (!context)
@@ -74,7 +74,7 @@ static struct tls_context *make_server(const char *versions)
 static struct tls_context *make_client(void)
 {
     struct tls_client_options options = { .accept_any_certificate = true };
-    struct tls_error error = { "" };
+    struct tls_error error = {.text = ""};
     struct tls_context *context = tls_context_client(&options, &error);
 
     FUZZ_CHECK(context != NULL);
