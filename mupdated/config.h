@@ -85,6 +85,7 @@ struct config {
     struct config_identity *identities; /* what follows: in order of strcmp(), each name once */
     size_t identity_count;
     bool allowplaintext;        /* PLAIN and LOGIN without TLS */
+    struct config_list loginrealms; /* of users whose password saslauthd checks */
     int sasl_minimum_layer;
     int sasl_maximum_layer;
     struct config_family sasl;  /* sasl_NAME */

@@ -77,7 +77,7 @@ static const char *const names[] = {
     "lmtp_catchall_mailbox", "lmtp_downcase_rcpt", "lmtp_exclude_specialuse",
     "lmtp_fuzzy_mailbox_match", "lmtp_over_quota_perm_failure", "lmtp_overquota_perm_failure",
     "lmtp_preparse", "lmtp_strict_quota", "lmtp_strict_rfc2821", "lmtpsocket", "lmtptxn_timeout",
-    "lock_debugtime", "loginrealms", "loginuseacl", "logtimestamps", "mailbox_default_options",
+    "lock_debugtime", "loginuseacl", "logtimestamps", "mailbox_default_options",
     "mailbox_initial_flags", "mailbox_legacy_dirs", "mailbox_maxmessages_addressbook",
     "mailbox_maxmessages_calendar", "mailbox_maxmessages_email", "mailnotifier",
     "master_bind_errors_fatal", "master_pid_file", "master_ready_file", "maxargssize",

@@ -119,6 +119,8 @@ const struct config_key config_keys[] = {
      .example = "backend1=backend1.example.org backend2=backend2.example.org"},
     {KEY("allowplaintext", CONFIG_BOOL, RELOAD), .cyrus = true, MEMBER(allowplaintext),
      .fallback = "no"},
+    {KEY("loginrealms", CONFIG_LIST, RELOAD), .cyrus = true, MEMBER(loginrealms),
+     .example = "example.org"},
     {KEY("sasl_minimum_layer", CONFIG_NUMBER, RELOAD), .cyrus = true, MEMBER(sasl_minimum_layer),
      .fallback = "0", .max = 65535},
     {KEY("sasl_maximum_layer", CONFIG_NUMBER, RELOAD), .cyrus = true, MEMBER(sasl_maximum_layer),

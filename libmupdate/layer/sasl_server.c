@@ -281,11 +281,12 @@ static const char *list_unbound(struct sasl_server *server)
 /*
  * Kerberos is GSSAPI here, as RFC 3656 asks. Its other forms would let a client choose
  * what stands behind them (GSS-SPNEGO), or have the server call the KDC for somebody who
- * is not known yet (GS2-IAKERB).
+ * is not known yet (GS2-IAKERB). NTLM protects a password too little.
  */
 static bool is_never_offered(const char *name)
 {
-    return strcasecmp(name, "GSS-SPNEGO") == 0 || strncasecmp(name, "GS2-", 4) == 0;
+    return strcasecmp(name, "GSS-SPNEGO") == 0 || strncasecmp(name, "GS2-", 4) == 0 ||
+           strcasecmp(name, "NTLM") == 0;
 }
 
 static bool is_listed(const char *const *names, size_t count, const char *name)

@@ -177,8 +177,15 @@ static bool set_ciphers(SSL_CTX *ssl, const char *ciphers, struct tls_error *err
     }
     set = (!*older || SSL_CTX_set_cipher_list(ssl, older) == 1) &&
           (!*newest || SSL_CTX_set_ciphersuites(ssl, newest) == 1);
-    if (!set)
+    if (!set) {
         context_error(error, "TLS ciphers \"%s\"", ciphers);
+    } else if (!*older && SSL_CTX_get_min_proto_version(ssl) < TLS1_3_VERSION) {
+        /* OpenSSL would go on with all that it has for them. */
+        set = false;
+        snprintf(error->text, sizeof error->text,
+                 "TLS ciphers \"%s\" are of TLS 1.3 only: name some for the older versions too, or "
+                 "allow TLS 1.3 alone", ciphers);
+    }
     free(lists);
     return set;
 }

@@ -53,6 +53,7 @@ struct auth_exchange {
     bool begun;
     bool has_input;
     struct buffer input;
+    size_t input_bytes; /* of the last step; the input itself is wiped behind it */
     struct verified_question question;
     struct verified_login known; /* its user is not NULL when it was known at once */
     enum sasl_progress progress;
@@ -61,6 +62,9 @@ struct auth_exchange {
     struct sasl_failure failure;
 };
 
+/* A name and a password of more octets together are nobody's: services take some 8,000. */
+#define PASSWORD_BYTES 4096
+
 static const char *lookup(void *context, const char *name)
 {
     struct auth *auth = context;
@@ -68,10 +72,20 @@ static const char *lookup(void *context, const char *name)
     return config_sasl(atomic_load(&auth->config), name);
 }
 
+/* What Cyrus-SASL says in the threads of logins: strangers can cause it. */
+#define SASL_LINES_A_SECOND 20
+
 static void log_sasl(void *context, int level, const char *text)
 {
+    static atomic_uint_fast64_t second;
+    static atomic_uint lines;
+    uint64_t now = uv_hrtime() / 1000000000;
+
     (void)context;
-    log_write(level, "sasl: %s", text);
+    if (atomic_exchange(&second, now) != now)
+        atomic_store(&lines, 0);
+    if (log_wants(LOG_DEBUG) || atomic_fetch_add(&lines, 1) < SASL_LINES_A_SECOND)
+        log_write(level, "sasl: %s", text);
 }
 
 static void forget_clear(struct auth *auth)
@@ -348,6 +362,21 @@ static void grant(struct auth_exchange *exchange, const char *user, const char *
     free(kept_authenticated);
 }
 
+/*
+ * Where another service checks passwords, it may check that of user for user@realm: then
+ * the realm proves nothing.
+ */
+static bool has_foreign_realm(const struct auth_exchange *exchange, const char *name)
+{
+    const struct config_list *realms = &exchange->config->loginrealms;
+    const char *realm = name && exchange->lane == AUTH_LANE_PASSWORD ? strrchr(name, '@') : NULL;
+
+    for (size_t i = 0; realm && i < realms->count; i++)
+        if (strcasecmp(realms->items[i], realm + 1) == 0)
+            return false;
+    return realm != NULL;
+}
+
 static void exchange_worked(struct auth_exchange *exchange)
 {
     struct auth_answer answer = {.result = AUTH_REFUSED, .reason = exchange->failure.text};
@@ -361,8 +390,9 @@ static void exchange_worked(struct auth_exchange *exchange)
         break;
     case SASL_PROGRESS_FAILED:
         answer.user = exchange->sasl ? sasl_server_tried_user(exchange->sasl) : NULL;
-        /* Other mechanisms fail so for what a client sends. */
-        if (exchange->failure.undecided && exchange->lane == AUTH_LANE_PASSWORD) {
+        /* Other mechanisms fail so for what a client sends, and these for too much of it. */
+        if (exchange->failure.undecided && exchange->lane == AUTH_LANE_PASSWORD &&
+            exchange->input_bytes <= PASSWORD_BYTES) {
             answer.result = AUTH_UNDECIDED;
             answer.text = "authentication service is not available";
         }
@@ -370,6 +400,10 @@ static void exchange_worked(struct auth_exchange *exchange)
     case SASL_PROGRESS_DONE:
         answer.user = sasl_server_user(exchange->sasl);
         authenticated = sasl_server_authenticated(exchange->sasl);
+        if (has_foreign_realm(exchange, authenticated)) {
+            answer.reason = "its realm is not in loginrealms";
+            break;
+        }
         if (has_role(exchange->auth, answer.user, authenticated)) {
             grant(exchange, answer.user, authenticated);
             return;
@@ -464,6 +498,7 @@ static bool copy_endpoint(struct auth_exchange *exchange, const struct sasl_endp
 static bool set_input(struct auth_exchange *exchange, const void *data, size_t len)
 {
     exchange->has_input = data != NULL;
+    exchange->input_bytes = len;
     buffer_append(&exchange->input, data, len);
     return !exchange->input.failed;
 }

@@ -12,7 +12,7 @@
 #define OTHER_DESCRIPTORS 64
 
 #define REFUSALS_LOGGED 1
-#define ENDS_LOGGED 20
+#define STRANGERS_LOGGED 20
 
 static size_t sockets_max(void)
 {
@@ -95,9 +95,7 @@ static void drop_stranger(struct admission *admission)
     struct connection *victim = admission->strangers;
     size_t most = victim->from ? victim->from->strangers : 0;
 
-    /* The newest is the one that just comes in. */
-    for (struct connection *at = victim->stranger_next; at != admission->newest_stranger;
-         at = at->stranger_next) {
+    for (struct connection *at = victim->stranger_next; at; at = at->stranger_next) {
         size_t strangers = at->from ? at->from->strangers : 0;
 
         if (strangers > most) {
@@ -140,11 +138,53 @@ const char *admission_refuse(struct connection *connection, const char *reason, 
     return reason;
 }
 
-bool admission_logs_end(struct connection *connection, size_t *unlogged)
+static bool may_log_stranger(const struct connection *connection, struct admission_log *log,
+                             size_t *unlogged)
 {
     *unlogged = 0;
-    return log_wants(LOG_DEBUG) || may_log(&admission_of(connection)->ends, ENDS_LOGGED,
-                                           uv_now(connection->master->loop), unlogged);
+    return log_wants(LOG_DEBUG) ||
+           may_log(log, STRANGERS_LOGGED, uv_now(connection->master->loop), unlogged);
+}
+
+bool admission_logs_end(struct connection *connection, size_t *unlogged)
+{
+    return may_log_stranger(connection, &admission_of(connection)->ends, unlogged);
+}
+
+bool admission_logs_handshake(struct connection *connection, size_t *unlogged)
+{
+    return may_log_stranger(connection, &admission_of(connection)->handshakes, unlogged);
+}
+
+bool admission_logs_undecided(struct connection *connection, size_t *unlogged)
+{
+    return may_log_stranger(connection, &admission_of(connection)->undecided, unlogged);
+}
+
+/*
+ * Strangers must never fill what another limit leaves: whatever that is, half of it is for
+ * those who log in.
+ */
+static size_t strangers_max(const struct admission *admission, const struct config *config)
+{
+    size_t most = config->strangers_max;
+
+    if (most > config->connections_max / 2)
+        most = config->connections_max / 2;
+    if (most > admission->sockets_max / 2)
+        most = admission->sockets_max / 2;
+    return most > 0 ? most : 1;
+}
+
+/* True when there is room, or a stranger was sent away for it. */
+static bool make_room(struct admission *admission, size_t count, size_t most)
+{
+    if (count <= most)
+        return true;
+    if (!admission->strangers)
+        return false;
+    drop_stranger(admission);
+    return true;
 }
 
 const char *admission_enter(struct connection *connection, const struct sockaddr_storage *address)
@@ -154,9 +194,10 @@ const char *admission_enter(struct connection *connection, const struct sockaddr
     const struct config *config = connection->master->config;
     size_t total = config->connections_max + (address ? 0 : ADMISSION_UNIX_RESERVE);
 
-    if (net->count > admission->sockets_max)
+    /* Those that are closing are counted too, as their descriptors are in use. */
+    if (!make_room(admission, net->count, admission->sockets_max))
         return admission_refuse(connection, "too many open files", admission->sockets_max);
-    if (net->count > total)
+    if (!make_room(admission, net->count, total))
         return admission_refuse(connection, "too many connections", config->connections_max);
     if (address && address->ss_family == AF_UNSPEC)
         return admission_refuse(connection, "the client has gone", 0);
@@ -168,9 +209,9 @@ const char *admission_enter(struct connection *connection, const struct sockaddr
             return admission_refuse(connection, "too many connections from this address",
                                     config->connections_per_address);
     }
-    link_stranger(connection);
-    if (admission->stranger_count > config->strangers_max)
+    if (admission->stranger_count >= strangers_max(admission, config))
         drop_stranger(admission);
+    link_stranger(connection);
     return NULL;
 }
 

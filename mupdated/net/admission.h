@@ -35,6 +35,8 @@ struct admission {
     size_t stranger_count;
     struct admission_log refusals;
     struct admission_log ends;
+    struct admission_log handshakes;
+    struct admission_log undecided;
 };
 
 void admission_init(struct admission *admission);
@@ -46,9 +48,9 @@ bool admission_has_room(const struct admission *admission, size_t count);
 /*
  * A connection was accepted; address is NULL for a UNIX socket, and of the kind AF_UNSPEC when
  * the client has closed it meanwhile. Returns NULL when it may stay: if there are too many
- * strangers now, another one had to go. Otherwise the reason for which it may not (too many
- * connections, of this address, or open files; no memory; the client has gone), which is
- * logged, as a static text.
+ * strangers now, or too many connections and a stranger among them, one had to go. Otherwise
+ * the reason for which it may not (too many connections, of this address, or open files; no
+ * memory; the client has gone), which is logged, as a static text.
  */
 const char *admission_enter(struct connection *connection, const struct sockaddr_storage *address);
 
@@ -63,6 +65,13 @@ const char *admission_refuse(struct connection *connection, const char *reason, 
  * and at the level debug all. *unlogged is how many were not since the last one.
  */
 bool admission_logs_end(struct connection *connection, size_t *unlogged);
+
+/*
+ * The same of a handshake of TLS that failed, and of a login that nobody could judge: of
+ * both, while the connection is not logged in.
+ */
+bool admission_logs_handshake(struct connection *connection, size_t *unlogged);
+bool admission_logs_undecided(struct connection *connection, size_t *unlogged);
 
 /* It is logged in: it is no stranger any more. */
 void admission_logged_in(struct connection *connection);

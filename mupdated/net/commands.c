@@ -32,12 +32,21 @@ static void authentication_ends(struct connection *connection)
 
 /* what is "badlogin", or something that makes no filter shut the client out. */
 static void log_no_login(struct connection *connection, const char *what, const char *user,
-                         const char *reason)
+                         const char *reason, size_t unlogged)
 {
-    log_notice("%s: %s mechanism=%s user=%s reason=%s", what, connection->peer,
+    char more[48] = "";
+
+    if (unlogged > 0)
+        snprintf(more, sizeof more, " unlogged=%zu", unlogged);
+    log_notice("%s: %s mechanism=%s user=%s reason=%s%s", what, connection->peer,
                LOG_VALUE(auth_exchange_mechanism(connection->auth),
                          strlen(auth_exchange_mechanism(connection->auth))),
-               user ? LOG_VALUE(user, strlen(user)) : "-", LOG_VALUE(reason, strlen(reason)));
+               user ? LOG_VALUE(user, strlen(user)) : "-", LOG_VALUE(reason, strlen(reason)), more);
+}
+
+static void log_bad_login(struct connection *connection, const char *user, const char *reason)
+{
+    log_no_login(connection, "badlogin", user, reason, 0);
 }
 
 static void count_failure(struct connection *connection)
@@ -57,15 +66,20 @@ static void pause_login(struct connection *connection)
 }
 
 /* text is static. */
-static void refuse_login(struct connection *connection, const char *text)
+static void answer_no_login(struct connection *connection, const char *text)
 {
     authentication_ends(connection);
-    count_failure(connection);
     connection->delayed_no = text;
     if (connection->master->config->failedloginpause_ms > 0)
         pause_login(connection);
     else
         connection_schedule(connection);
+}
+
+static void refuse_login(struct connection *connection, const char *text)
+{
+    count_failure(connection);
+    answer_no_login(connection, text);
 }
 
 /* False: none is taken any more. */
@@ -80,6 +94,8 @@ static bool may_try_again(struct connection *connection)
 
 void commands_say_delayed_no(struct connection *connection)
 {
+    if (connection->state >= CONNECTION_DRAINING)
+        connection->delayed_no = NULL;
     if (!connection->delayed_no || connection->wake_at_ms || connection->stores > 0)
         return;
     mupdate_server_no(connection->session, connection->delayed_no);
@@ -129,6 +145,7 @@ static void grant_login(struct connection *connection, const struct auth_answer 
 static void authentication_answered(void *context, const struct auth_answer *answer)
 {
     struct connection *connection = context;
+    size_t unlogged;
 
     switch (answer->result) {
     case AUTH_CHALLENGE:
@@ -140,19 +157,19 @@ static void authentication_answered(void *context, const struct auth_answer *ans
         connection_schedule(connection);
         return;
     case AUTH_NO_RIGHT:
-        log_no_login(connection, "badlogin", answer->user, answer->reason);
+        log_bad_login(connection, answer->user, answer->reason);
         refuse_login(connection, "this user has no right to use this server");
         return;
     case AUTH_REFUSED:
-        log_no_login(connection, "badlogin", answer->user, answer->reason);
+        log_bad_login(connection, answer->user, answer->reason);
         refuse_login(connection, REFUSED_TEXT);
         return;
     case AUTH_UNDECIDED:
-        /* Nothing was guessed: the client may try again at once. */
-        log_no_login(connection, "nologin", answer->user, answer->reason);
-        authentication_ends(connection);
-        mupdate_server_no(connection->session, answer->text);
-        connection_schedule(connection);
+        /* Nothing was guessed, so that the address is not blamed; but it has its pause. */
+        if (admission_logs_undecided(connection, &unlogged))
+            log_no_login(connection, "nologin", answer->user, answer->reason, unlogged);
+        connection->failed_logins++;
+        answer_no_login(connection, answer->text);
         return;
     }
 }
@@ -164,6 +181,8 @@ static bool start_login(struct connection *connection, const struct mupdate_serv
     struct auth_answer known;
     const void *initial = NULL;
 
+    if (master->config->tls_required && !layer_stack_get(&connection->layers, LAYER_TLS))
+        return mupdate_server_no(connection->session, "STARTTLS is needed first");
     if (event->has_initial)
         initial = event->initial.len ? event->initial.data : "";
     connection_endpoint(connection, &endpoint);
@@ -191,9 +210,6 @@ static bool must_wait(const struct connection *connection)
 
 static bool authenticate(struct connection *connection, const struct mupdate_server_event *event)
 {
-    if (connection->master->config->tls_required &&
-        !layer_stack_get(&connection->layers, LAYER_TLS))
-        return mupdate_server_no(connection->session, "STARTTLS is needed first");
     if (!must_wait(connection))
         return start_login(connection, event);
     connection->login = *event;
@@ -204,6 +220,8 @@ static bool authenticate(struct connection *connection, const struct mupdate_ser
 
 bool commands_resume_login(struct connection *connection)
 {
+    if (connection->state >= CONNECTION_DRAINING)
+        connection->login_waits = false;
     if (!connection->login_waits || connection->wake_at_ms)
         return true;
     connection->login_waits = false;
@@ -293,6 +311,7 @@ static bool set(struct connection *connection, const struct mupdate_server_event
      */
     if (connection->rights.role == CONFIG_ROLE_READER && connection->stores == 0) {
         audit_refused(connection, &rule, RULE_READ_ONLY);
+        master->counters.changes_refused++;
         return mupdate_server_no(connection->session, RULE_READ_ONLY);
     }
     if (!master->writer)
@@ -351,7 +370,7 @@ bool commands_handle(struct connection *connection, const struct mupdate_server_
     case MUPDATE_SERVER_AUTH_RESPONSE:
         return auth_exchange_step(connection->auth, event->initial.data, event->initial.len);
     case MUPDATE_SERVER_AUTH_CANCELLED:
-        log_no_login(connection, "badlogin", auth_exchange_user(connection->auth), "cancelled");
+        log_bad_login(connection, auth_exchange_user(connection->auth), "cancelled");
         authentication_ends(connection);
         count_failure(connection);
         may_try_again(connection);

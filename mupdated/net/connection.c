@@ -162,6 +162,17 @@ static void log_end(struct connection *connection, const char *reason)
              user ? LOG_VALUE(user, strlen(user)) : "-", LOG_VALUE(reason, strlen(reason)), more);
 }
 
+/* Who makes the master compute, and hangs up before the end, has failed too. */
+static void exchange_ends(struct connection *connection)
+{
+    if (!connection->auth)
+        return;
+    if (connection->from)
+        peers_failed(connection->from, uv_now(connection->master->loop));
+    auth_exchange_close(connection->auth);
+    connection->auth = NULL;
+}
+
 void connection_close(struct connection *connection, const char *reason)
 {
     if (!connection_move(connection, CONNECTION_CLOSED))
@@ -169,9 +180,8 @@ void connection_close(struct connection *connection, const char *reason)
     log_end(connection, reason);
     unlink_due(connection);
     connection_wake_never(connection);
+    exchange_ends(connection);
     admission_leave(connection);
-    auth_exchange_close(connection->auth);
-    connection->auth = NULL;
     subscription_ends(connection);
     connection_listing_ends(connection);
     uv_close(&connection->socket.handle, on_closed);
@@ -182,8 +192,7 @@ void connection_drain(struct connection *connection, const char *reason)
     if (!connection_move(connection, CONNECTION_DRAINING))
         return;
     connection->reason = reason;
-    auth_exchange_close(connection->auth);
-    connection->auth = NULL;
+    exchange_ends(connection);
     subscription_ends(connection);
     connection_listing_ends(connection);
     connection_schedule(connection);

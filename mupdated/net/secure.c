@@ -45,19 +45,25 @@ void secure_established(struct connection *connection)
                    VALUE(subject), VALUE(reason));
 }
 
-void secure_failed(const struct connection *connection)
+void secure_failed(struct connection *connection)
 {
     const struct layer *tls = layer_stack_get(&connection->layers, LAYER_TLS);
     char subject[TLS_NAME_BYTES];
+    char more[48] = "";
+    size_t unlogged = 0;
     const char *error;
     bool named;
 
     if (!tls || connection->layers.failed != tls)
         return;
+    if (!connection->user && !admission_logs_handshake(connection, &unlogged))
+        return;
+    if (unlogged > 0)
+        snprintf(more, sizeof more, " unlogged=%zu", unlogged);
     error = layer_stack_error(&connection->layers);
     named = tls_layer_refused_subject(tls, subject);
-    log_notice("TLS failed: %s reason=%s%s%s", connection->peer, VALUE(error),
-               named ? " subject=" : "", named ? VALUE(subject) : "");
+    log_notice("TLS failed: %s reason=%s%s%s%s", connection->peer, VALUE(error),
+               named ? " subject=" : "", named ? VALUE(subject) : "", more);
 }
 
 const char *secure_describe(const struct connection *connection, char *text, size_t size)

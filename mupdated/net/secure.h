@@ -20,7 +20,7 @@ bool secure_start(struct connection *connection);
 void secure_established(struct connection *connection);
 
 /* A layer failed: log it when it is TLS, with the certificate that was refused. */
-void secure_failed(const struct connection *connection);
+void secure_failed(struct connection *connection);
 
 /* Room for secure_describe(). */
 #define SECURE_TEXT_BYTES 2048

@@ -134,13 +134,17 @@ def test_without_tls_neither_mechanism_is_offered_or_taken(accounts, saslauthd, 
 
 @as_root
 def test_a_realm_is_apart_from_the_name_unless_saslauthd_joins_them(accounts, saslauthd, serving):
+    realms = f"{REALM_USER.partition('@')[2]} other.org"
     apart = serving(saslauthd("pam"))
+    assert log_in(apart, REALM_USER, PASSWORDS["anna"]) == FAILED
+    apart.wait_for_log("badlogin: .* reason=\"its realm is not in loginrealms\"")
+    apart.reload(loginrealms=realms)
     assert log_in(apart, REALM_USER, PASSWORDS["anna"]) == OK
     assert log_in(apart, REALM_USER, "RealmPw") == FAILED
     # Another identity than anna, though with her password.
     apart.wait_for_log(f"login: .* user={REALM_USER} ")
     assert log_in(apart, "anna@other.org", PASSWORDS["anna"]) == NO_RIGHT
-    joined = serving(saslauthd("pam", "-r"))
+    joined = serving(saslauthd("pam", "-r"), loginrealms=realms)
     assert log_in(joined, REALM_USER, "RealmPw") == OK
     assert log_in(joined, REALM_USER, PASSWORDS["anna"]) == FAILED
     assert log_in(joined, "anna@mupdate.test", PASSWORDS["anna"]) == OK

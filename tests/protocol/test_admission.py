@@ -82,10 +82,11 @@ def test_unix_sockets_are_counted_apart_and_come_in_when_all_is_taken(daemons, t
     daemon.start()
     clients = [daemon.client() for _ in range(2)]
     is_refused(daemon.connect(banner=False), "too many connections")
-    operators = [Client(path) for _ in range(16)]
-    for operator in operators:
-        operator.login()
-        operator.noop()
+    operators = []
+    for _ in range(16):
+        operators.append(Client(path))
+        operators[-1].login()
+        operators[-1].noop()
     is_refused(Client(path, banner=False), "too many connections")
     for client in clients + operators:
         client.close()
