@@ -302,7 +302,8 @@ enum sasl_progress sasl_client_continue(struct sasl_client *client, const void *
         return SASL_PROGRESS_FAILED;
     }
     copy = sasl_step_copy(data, len, failure);
-    if (!copy) {
+    if (!copy || (client->digest_md5 && !sasl_directives_check(copy, failure))) {
+        wipe_free(copy);
         client->state = CLIENT_FAILED;
         return SASL_PROGRESS_FAILED;
     }

@@ -86,6 +86,15 @@ bool sasl_link_apply(struct sasl_link *link, sasl_conn_t *conn, const char *mech
  */
 char *sasl_step_copy(const void *data, size_t len, struct sasl_failure *failure);
 
+/* --- what a peer says under DIGEST-MD5: sasl_directives.c --- */
+
+/*
+ * Whether the text of a challenge or a response is a list of directives (RFC
+ * 2831, section 2.1) of which none but realm comes twice; an empty one is. False
+ * with *failure otherwise: Cyrus-SASL must not see it then.
+ */
+bool sasl_directives_check(const char *text, struct sasl_failure *failure);
+
 /* --- the order of a peer's packets under GSSAPI: sasl_order.c --- */
 
 /* A packet's length and the head of its token. */

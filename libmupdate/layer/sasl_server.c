@@ -25,6 +25,7 @@ struct sasl_server {
     char *tried;   /* NULL until a name was seen */
     bool decoy;    /* the user of this exchange does not exist */
     bool invalid;  /* a name in it cannot be one */
+    bool digest_md5; /* it is the mechanism of this exchange */
     bool principal; /* its names come from Kerberos or a certificate: no default realm */
     struct sasl_order order;   /* of what the client sends, as far as it is known */
     struct sasl_failure noted; /* what Kerberos had against the client's ticket */
@@ -99,7 +100,7 @@ static int server_canon_user(sasl_conn_t *conn, void *context, const char *in, u
 
     (void)conn;
     (void)realm;
-    /* As Cyrus-SASL does behind this; libsasl 2.1.28 fails at it, and LOGIN then loses memory. */
+    /* Cyrus-SASL would do so behind this, and not every mechanism bears how. */
     while (len > 0 && *in == ' ') {
         in++;
         len--;
@@ -373,6 +374,19 @@ static enum sasl_progress server_progress(struct sasl_server *server, int code, 
     return SASL_PROGRESS_FAILED;
 }
 
+/* A copy of what the client said, as sasl_step_copy() makes it, if the mechanism may see it. */
+static char *take_words(const struct sasl_server *server, const void *data, size_t len,
+                        struct sasl_failure *failure)
+{
+    char *copy = sasl_step_copy(data, len, failure);
+
+    if (copy && server->digest_md5 && !sasl_directives_check(copy, failure)) {
+        wipe_free(copy);
+        return NULL;
+    }
+    return copy;
+}
+
 enum sasl_progress sasl_server_begin(struct sasl_server *server, const char *mechanism,
                                      const void *initial, size_t len, const void **out,
                                      size_t *out_len, struct sasl_failure *failure)
@@ -390,6 +404,7 @@ enum sasl_progress sasl_server_begin(struct sasl_server *server, const char *mec
     server->invalid = false;
     server->principal =
         strcasecmp(mechanism, GSSAPI) == 0 || strcasecmp(mechanism, "EXTERNAL") == 0;
+    server->digest_md5 = strcasecmp(mechanism, DIGEST_MD5) == 0;
     server->noted.text[0] = '\0';
     if (is_never_offered(mechanism)) {
         sasl_failure_set(failure, "%s is not offered", mechanism);
@@ -404,7 +419,7 @@ enum sasl_progress sasl_server_begin(struct sasl_server *server, const char *mec
     if (!sasl_link_apply(&server->link, server->conn, mechanism, failure))
         return SASL_PROGRESS_FAILED;
     if (initial) {
-        copy = sasl_step_copy(initial, len, failure);
+        copy = take_words(server, initial, len, failure);
         if (!copy)
             return SASL_PROGRESS_FAILED;
     }
@@ -430,7 +445,7 @@ enum sasl_progress sasl_server_continue(struct sasl_server *server, const void *
         sasl_failure_set(failure, "no exchange is under way");
         return SASL_PROGRESS_FAILED;
     }
-    copy = sasl_step_copy(data, len, failure);
+    copy = take_words(server, data, len, failure);
     if (!copy) {
         server->state = SERVER_FAILED;
         return SASL_PROGRESS_FAILED;
