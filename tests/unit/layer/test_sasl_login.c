@@ -337,6 +337,40 @@ static void the_default_realm_is_no_part_of_the_name_and_others_are(void **state
         ended(login_as("PLAIN", "visitor@" REALM, NULL, "Visitor Pw").server, 'F'));
 }
 
+static void blanks_around_a_name_are_no_part_of_it(void **state)
+{
+    static const char *const names[] = {" murder", "murder ", "      murder",
+                                        "  murder@" REALM " "};
+
+    (void)state;
+    for (size_t i = 0; i < 8; i++) {
+        const char *name = names[i % 4];
+        struct sasl_endpoint endpoint = endpoint_of(0);
+        struct sasl_server *server = server_open(&endpoint);
+        struct sasl_failure failure = {.text = ""};
+        char plain[64];
+        int plain_len = snprintf(plain, sizeof plain, "%c%s%cMurder Pw", 0, name, 0);
+        const void *out;
+        size_t len;
+
+        if (i < 4) {
+            assert_int_equal(sasl_server_begin(server, "PLAIN", plain, (size_t)plain_len, &out,
+                                               &len, &failure),
+                             SASL_PROGRESS_DONE);
+        } else {
+            assert_int_equal(sasl_server_begin(server, "LOGIN", NULL, 0, &out, &len, &failure),
+                             SASL_PROGRESS_CHALLENGE);
+            assert_int_equal(
+                sasl_server_continue(server, name, strlen(name), &out, &len, &failure),
+                SASL_PROGRESS_CHALLENGE);
+            assert_int_equal(sasl_server_continue(server, "Murder Pw", 9, &out, &len, &failure),
+                             SASL_PROGRESS_DONE);
+        }
+        assert_string_equal(sasl_server_user(server), "murder");
+        sasl_server_close(server);
+    }
+}
+
 static void a_name_that_cannot_be_is_refused_like_an_unknown_one(void **state)
 {
     static const char *const names[] = {"mur\r\nder", "\x7f", "   ", "\t", ("\x01@" REALM)};
@@ -453,6 +487,7 @@ int main(void)
         cmocka_unit_test(acting_as_another_takes_permission),
         cmocka_unit_test(acting_as_oneself_by_name_takes_none),
         cmocka_unit_test(the_default_realm_is_no_part_of_the_name_and_others_are),
+        cmocka_unit_test(blanks_around_a_name_are_no_part_of_it),
         cmocka_unit_test(a_name_that_cannot_be_is_refused_like_an_unknown_one),
         cmocka_unit_test(line_ends_of_the_peer_do_not_reach_the_log),
         cmocka_unit_test(broken_answers_fail_and_the_next_try_succeeds),
