@@ -36,7 +36,7 @@ void dump_header_write(const struct dump_header *header, struct buffer *out);
  */
 const char *dump_header_read(char *line, size_t len, struct dump_header *header);
 
-/* "2026-11-22T10:15:00Z"; the time is one of the years 0 to 9999. */
+/* "2026-11-22T10:15:00Z"; a time outside the years 1000 to 9999 becomes the first of 1970. */
 #define DUMP_TIME_BYTES 21
 void dump_time_write(int64_t time_s, char text[DUMP_TIME_BYTES]);
 

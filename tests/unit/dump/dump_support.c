@@ -123,21 +123,28 @@ struct dump_verdict dump_read(const void *data, size_t len, size_t piece, const 
     return verdict;
 }
 
+void dump_append_trailer(struct buffer *dump, uint64_t rows)
+{
+    struct tls_digest *digest = tls_digest_new();
+    unsigned char sum[TLS_DIGEST_BYTES];
+
+    assert_non_null(digest);
+    assert_true(tls_digest_add(digest, buffer_bytes(dump), buffer_len(dump)));
+    assert_true(tls_digest_end(digest, sum));
+    tls_digest_free(digest);
+    field_print(dump, "end rows=%llu sha256=", (unsigned long long)rows);
+    field_write_hex(dump, sum, sizeof sum);
+    buffer_append_string(dump, "\n");
+}
+
 void dump_seal(struct buffer *dump, uint64_t rows)
 {
     const char *octets = (const char *)buffer_bytes(dump);
     size_t len = buffer_len(dump);
-    struct tls_digest *digest = tls_digest_new();
-    unsigned char sum[TLS_DIGEST_BYTES];
 
     assert_true(len > 0 && octets[len - 1] == '\n');
     for (len--; octets[len - 1] != '\n'; len--)
         ;
     dump->end = dump->start + len;
-    assert_non_null(digest);
-    assert_true(tls_digest_add(digest, octets, len) && tls_digest_end(digest, sum));
-    tls_digest_free(digest);
-    field_print(dump, "end rows=%llu sha256=", (unsigned long long)rows);
-    field_write_hex(dump, sum, sizeof sum);
-    buffer_append_string(dump, "\n");
+    dump_append_trailer(dump, rows);
 }

@@ -36,6 +36,9 @@ void dump_write(const struct dump_header *header, const struct row *rows, size_t
  */
 struct dump_verdict dump_read(const void *data, size_t len, size_t piece, const struct row *expect);
 
+/* Append the trailer that is right for what stands before it, with rows rows. */
+void dump_append_trailer(struct buffer *dump, uint64_t rows);
+
 /* Replace the trailer of a dump that was changed by one that is right for rows rows. */
 void dump_seal(struct buffer *dump, uint64_t rows);
 
