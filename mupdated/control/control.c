@@ -387,25 +387,7 @@ static void on_connection(uv_stream_t *listening, int status)
 /* --- start and stop --- */
 
 /* NULL, or what is wrong. */
-static const char *set_access(struct control *control, const char *group)
-{
-    const struct group *entry = NULL;
-
-    control->group = getegid();
-    if (group) {
-        errno = 0;
-        entry = getgrnam(group);
-        if (!entry)
-            return errno ? strerror(errno) : "control_group: there is no such group";
-        if (chown(control->path, (uid_t)-1, entry->gr_gid) != 0)
-            return strerror(errno);
-        control->group = entry->gr_gid;
-    }
-    return chmod(control->path, group ? 0660 : 0600) == 0 ? NULL : strerror(errno);
-}
-
-/* NULL, or what is wrong. */
-static const char *open_socket(struct control *control, const struct config *config)
+static const char *bind_socket(struct control *control)
 {
     const char *wrong = unix_socket_make_way(control->path);
     int error;
@@ -413,11 +395,34 @@ static const char *open_socket(struct control *control, const struct config *con
     if (wrong)
         return wrong;
     error = uv_pipe_bind(&control->listening, control->path);
-    if (error != 0)
-        return uv_strerror(error);
-    wrong = set_access(control, config->control_group);
-    if (wrong)
-        return wrong;
+    return error == 0 ? NULL : uv_strerror(error);
+}
+
+/* NULL, or what is wrong with the key control_group. */
+static const char *open_to_group(struct control *control, const char *group)
+{
+    const struct group *entry;
+
+    control->group = getegid();
+    if (!group)
+        return NULL;
+    errno = 0;
+    entry = getgrnam(group);
+    if (!entry)
+        return errno ? strerror(errno) : "there is no such group";
+    if (chown(control->path, (uid_t)-1, entry->gr_gid) != 0)
+        return errno == EPERM ? "the daemon's user is no member of the group" : strerror(errno);
+    control->group = entry->gr_gid;
+    return NULL;
+}
+
+/* NULL, or what is wrong. */
+static const char *listen_socket(struct control *control, bool for_group)
+{
+    int error;
+
+    if (chmod(control->path, for_group ? 0660 : 0600) != 0)
+        return strerror(errno);
     error = uv_listen((uv_stream_t *)&control->listening, BACKLOG, on_connection);
     return error == 0 ? NULL : uv_strerror(error);
 }
@@ -425,6 +430,7 @@ static const char *open_socket(struct control *control, const struct config *con
 struct control *control_start(struct master *master, const struct config *config)
 {
     struct control *control;
+    const char *key = "control_socket";
     const char *wrong;
 
     if (!config->control_socket)
@@ -441,12 +447,19 @@ struct control *control_start(struct master *master, const struct config *config
     (void)uv_idle_init(master->loop, &control->run_due);
     control->listening.data = control;
     control->run_due.data = control;
-    wrong = open_socket(control, config);
+    wrong = bind_socket(control);
+    if (!wrong) {
+        wrong = open_to_group(control, config->control_group);
+        if (wrong)
+            key = "control_group";
+        else
+            wrong = listen_socket(control, config->control_group != NULL);
+    }
     if (!wrong) {
         log_info("listening: control=%s", control->path);
         return control;
     }
-    log_error("no control socket: %s: %s; correct the key control_socket", control->path, wrong);
+    log_error("no control socket: %s: %s; correct the key %s", control->path, wrong, key);
     control_stop(control);
     return NULL;
 }

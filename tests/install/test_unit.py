@@ -3,28 +3,23 @@
 SPDX-License-Identifier: BSD-3-Clause
 """
 
+import grp
+import os
 import re
-import shutil
 import subprocess
 
 import pytest
 
 from installing import make_install, run
+from sandbox import Traced, allowed_calls, needs_systemd, needs_tracing, settings
 
 # systemd's own measure, from 0 (nothing can be reached) to 10.
 EXPOSURE_MAX = 2.0
-
-needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None,
-                                   reason="systemd-analyze is not there (package systemd)")
 
 
 @pytest.fixture(scope="module")
 def unit(installed):
     return installed / "usr/lib/systemd/system/mupdated.service"
-
-
-def settings(unit, name):
-    return re.findall(rf"^{name}=(.*)$", unit.read_text(), re.MULTILINE)
 
 
 @needs_systemd
@@ -75,30 +70,12 @@ def test_a_mistake_of_the_operator_does_not_make_it_start_for_ever(unit):
     assert {"64", "77", "78"} <= codes
 
 
-def filtered_calls(unit):
-    """The system calls that the unit allows, by systemd's own lists."""
-    allowed = expand("@default")
-    for line in settings(unit, "SystemCallFilter"):
-        names = set().union(*map(expand, line.lstrip("~").split()))
-        allowed = allowed - names if line.startswith("~") else allowed | names
-    return allowed | expand("@default")
-
-
-def expand(name):
-    if not name.startswith("@"):
-        return {name}
-    lines = [line.strip() for line in
-             run("systemd-analyze", "syscall-filter", name).splitlines()[1:]]
-    return set().union(*(expand(line) for line in lines if line and not line.startswith("#")))
-
-
-@needs_systemd
-@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not there (package strace)")
+@needs_tracing
 def test_the_daemon_makes_only_system_calls_that_the_unit_allows(unit, daemons, tmp_path,
                                                                  certificate):
-    """Start, logins, changes, a dump, TLS, a reload and the end."""
-    trace = tmp_path / "trace"
-    daemon = daemons.make(prefix=["strace", "-f", "-qq", "-I", "never", "-o", trace], **certificate)
+    """Start, logins, changes, a dump, TLS, the control socket, a reload and the end."""
+    group = grp.getgrgid(os.getegid()).gr_name
+    daemon = Traced.make(daemons, tmp_path / "trace", control_group=group, **certificate)
     daemon.configure(listen=f"127.0.0.1:{daemon.port} unix:{tmp_path}/socket")
     daemon.start()
     for tls in (False, True):
@@ -110,15 +87,11 @@ def test_the_daemon_makes_only_system_calls_that_the_unit_allows(unit, daemons, 
             client.ok("ACTIVATE", "user.a", "one.test!default", "anna lrs")
             assert client.find("user.a")
             assert client.update()
-    daemon.signal = lambda number: run("kill", f"-{int(number)}", traced(daemon))
+    with daemon.control() as control:
+        assert control.status()["table"]["rows"] == 1
+        assert control.all("connections") is not None
     daemon.reload(log_level="info")
     daemon.stop()
-    used = set(re.findall(r"^\d+ +(\w+)\(", trace.read_text(errors="replace"), re.MULTILINE))
-    assert {"accept4", "fdatasync", "epoll_wait", "prctl", "unlink"} <= used
-    assert used - filtered_calls(unit) == set()
-
-
-def traced(daemon):
-    pid = daemon.process.pid
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-        return file.read().split()[0]
+    used = daemon.calls()
+    assert {"accept4", "chown", "fdatasync", "epoll_wait", "prctl", "unlink"} <= used
+    assert used - allowed_calls(unit) == set()

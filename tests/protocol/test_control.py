@@ -5,6 +5,7 @@ SPDX-License-Identifier: BSD-3-Clause
 
 import json
 import os
+import re
 import socket
 import stat
 import subprocess
@@ -331,7 +332,16 @@ def test_without_a_control_socket_the_daemon_serves(start):
 
 def test_a_control_socket_that_cannot_be_had_is_logged_and_mail_goes_on(start, tmp_path):
     daemon = start(control_socket=str(tmp_path / "missing" / "control"))
-    assert "error: no control socket: " in daemon.log()
+    assert re.search("error: no control socket: .*; correct the key control_socket$", daemon.log(),
+                     re.MULTILINE)
+    with daemon.client() as client:
+        client.noop()
+
+
+def test_a_group_that_the_socket_cannot_be_given_to_is_named_by_its_key(start):
+    daemon = start(control_group="no-such-group")
+    assert re.search("error: no control socket: .*: there is no such group; "
+                     "correct the key control_group$", daemon.log(), re.MULTILINE)
     with daemon.client() as client:
         client.noop()
 

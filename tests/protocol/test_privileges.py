@@ -107,6 +107,15 @@ def test_the_table_is_there_again_and_a_check_as_root_leaves_it_to_the_user(make
 
 
 @as_root
+def test_a_group_that_the_user_is_no_member_of_is_not_given_the_control_socket(make):
+    daemon = make(control_group="mail").start()
+    assert ("the daemon's user is no member of the group; correct the key control_group\n"
+            in daemon.log())
+    with daemon.client() as client:
+        client.noop()
+
+
+@as_root
 def test_a_port_that_only_root_may_have_is_bound_before(make):
     daemon = make()
     port = next(port for port in range(600, 1024) if is_free(port))
