@@ -6,7 +6,7 @@
 #include "mupdated/log.h"
 #include "mupdated/master.h"
 
-#define DAY_S 86400
+#define DAY_S INT64_C(86400)
 #define DAY_MS (DAY_S * UINT64_C(1000))
 
 /* So early that somebody who reads the log each week sees it in time. */

@@ -183,6 +183,7 @@ static enum config_value_result set_string(struct config *config, const struct c
         return CONFIG_VALUE_NO_MEMORY;
     }
     config_value_free(config, key);
+    /* gcc-analyzer(use-of-uninitialized-value): it takes what strdup() wrote for lost */
     memcpy(member(config, key), &copy, sizeof copy);
     /* cppcheck-suppress memleak ; config has it now, and config_value_free() frees it */
     return CONFIG_VALUE_SET;

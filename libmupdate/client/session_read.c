@@ -226,7 +226,7 @@ static enum taken take_response(struct mupdate_client *client, enum progress pro
 static bool is_challenge(const struct mupdate_client *client, size_t to)
 {
     return client->state == CLIENT_AUTHENTICATING && client->line == 0 &&
-           /* gcc-analyzer: to is the end of a line that is there */
+           /* gcc-analyzer(null-argument): to is the end of a line that is there */
            !memchr(buffer_bytes(&client->input), ' ', to);
 }
 

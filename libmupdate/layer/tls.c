@@ -49,7 +49,7 @@ static int ends_read(BIO *bio, char *data, size_t size, size_t *len)
         return -1;
     }
     *len = size < held ? size : held;
-    /* gcc-analyzer: a buffer that holds octets has data */
+    /* gcc-analyzer(null-argument): a buffer that holds octets has data */
     memcpy(data, buffer_bytes(ends->in), *len);
     buffer_consume(ends->in, *len);
     return 1;

@@ -157,14 +157,16 @@ static bool set_ciphers(SSL_CTX *ssl, const char *ciphers, struct tls_error *err
     static const char separators[] = ": ,;";
     size_t size = strlen(ciphers) + 2;
     char *lists = calloc(2, size);
-    char *older = lists;          /* of TLS up to 1.2 */
-    char *newest = lists + size;  /* of TLS 1.3, which OpenSSL keeps apart */
+    char *older;   /* of TLS up to 1.2 */
+    char *newest;  /* of TLS 1.3, which OpenSSL keeps apart */
     bool set;
 
     if (!lists) {
         snprintf(error->text, sizeof error->text, "out of memory");
         return false;
     }
+    older = lists;
+    newest = lists + size;
     for (const char *word = ciphers + strspn(ciphers, separators); *word;) {
         size_t len = strcspn(word, separators);
         char *list = strncmp(word, "TLS_", 4) == 0 ? newest : older;

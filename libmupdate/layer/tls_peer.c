@@ -58,6 +58,7 @@ static void consider(struct search *search, const unsigned char *name, size_t le
             search->found = TLS_NAME_ONE;
     } else if (search->found == TLS_NAME_ABSENT) {
         search->found = TLS_NAME_ONE;
+        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): or there is a wanted name */
         strcpy(search->name, text);
     } else if (search->found == TLS_NAME_ONE && strcmp(search->name, text) != 0) {
         search->found = TLS_NAME_SEVERAL;

@@ -179,7 +179,7 @@ bool dispatch_response(struct mupdate_server *server, struct mupdate_server_even
     reader->seen = len + 1;
     if (len > 0 && bytes[len - 1] == '\r')
         len--;
-    /* gcc-analyzer: a buffer that holds octets has data */
+    /* gcc-analyzer(null-dereference): a buffer that holds octets has data */
     if (len == 1 && bytes[0] == '*') {
         end_exchange(server, event, MUPDATE_NO, "authentication cancelled");
     } else if (!base64_decode(bytes, len, &event->initial.len)) {

@@ -96,7 +96,7 @@ struct mupdate_text server_tag(const struct mupdate_server *server)
     const uint8_t *from = buffer_bytes(&server->tags);
     uint16_t len;
 
-    /* gcc-analyzer: a buffer that holds octets has data */
+    /* gcc-analyzer(null-dereference): a buffer that holds octets has data */
     memcpy(&len, from, sizeof len);
     return (struct mupdate_text){ (const char *)from + sizeof len, len };
 }

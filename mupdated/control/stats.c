@@ -192,14 +192,15 @@ static void gather_disk(const char *directory, struct stats *stats)
 static uint64_t resident_bytes(void)
 {
     FILE *file = fopen("/proc/self/statm", "re");
-    unsigned long size, resident = 0;
+    char line[256];
+    const char *resident = NULL;
 
     if (!file)
         return 0;
-    if (fscanf(file, "%lu %lu", &size, &resident) != 2)
-        resident = 0;
+    if (fgets(line, sizeof line, file))
+        resident = strchr(line, ' '); /* its second number */
     fclose(file);
-    return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+    return resident ? strtoull(resident, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
 bool stats_gather(struct master *master, struct stats *stats)

@@ -59,7 +59,7 @@ static bool wants_server(const struct subscription *subscription, struct mupdate
     while (left) {
         struct mupdate_text wanted;
 
-        /* gcc-analyzer: a buffer that holds octets has data */
+        /* gcc-analyzer(null-dereference): a buffer that holds octets has data */
         memcpy(&wanted.len, at, sizeof wanted.len);
         wanted.data = (const char *)at + sizeof wanted.len;
         if (text_equal(wanted, server))

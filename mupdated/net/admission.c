@@ -9,7 +9,7 @@
 #include "mupdated/net/traffic.h"
 
 /* For the database, password checks, the log, and the loop. */
-#define OTHER_DESCRIPTORS 64
+#define OTHER_DESCRIPTORS ((size_t)64)
 
 #define REFUSALS_LOGGED 1
 #define STRANGERS_LOGGED 20
@@ -20,7 +20,7 @@ static size_t sockets_max(void)
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
         return SIZE_MAX - ADMISSION_REFUSED;
-    return limit.rlim_cur > 2 * OTHER_DESCRIPTORS ? (size_t)limit.rlim_cur - OTHER_DESCRIPTORS
+    return limit.rlim_cur > 2 * OTHER_DESCRIPTORS ? limit.rlim_cur - OTHER_DESCRIPTORS
                                                   : OTHER_DESCRIPTORS;
 }
 

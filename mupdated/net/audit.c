@@ -23,13 +23,14 @@ static const char *const states[] = {
 
 /* "[address] port=N user=NAME", and by whom if that is another. */
 struct actor {
-    char text[sizeof(((struct connection *)0)->peer) + 2 * LOG_VALUE_BYTES + 16];
+    char text[sizeof(((struct connection *)0)->peer) + (size_t)2 * LOG_VALUE_BYTES + 16];
 };
 
 static const char *actor_of(struct actor *actor, const struct connection *connection)
 {
     const char *by = connection->authenticated;
 
+    /* cppcheck-suppress ctuuninitvar ; it is filled here */
     (void)snprintf(actor->text, sizeof actor->text, "%s user=%s%s%s", connection->peer,
                    LOG_VALUE(connection->user, strlen(connection->user)), by ? " by=" : "",
                    by ? LOG_VALUE(by, strlen(by)) : "");

@@ -52,7 +52,7 @@ static bool listing_filter(void *context, const struct row *row)
 
     return row->mupdate.location.len >= len &&
            (len == 0 ||
-            /* gcc-analyzer: a buffer that holds octets has data */
+            /* gcc-analyzer(null-argument): a buffer that holds octets has data */
             memcmp(row->mupdate.location.data, buffer_bytes(&listing->prefix), len) == 0);
 }
 

@@ -231,7 +231,7 @@ void store_ballast_keep(struct store *store)
     } else if (!store->ballast_missing) {
         store->ballast_missing = true;
         store_log(store, LOG_WARNING,
-                  "store: %s: cannot set %u MB aside for a recovery on a full disk: %s",
+                  "store: %s: cannot set %llu MB aside for a recovery on a full disk: %s",
                   store->directory, STORE_BALLAST_BYTES >> 20, strerror(code));
     }
 }

@@ -22,7 +22,7 @@
  * written yet. So much more than a log file is what a full disk must have.
  */
 #define STORE_LOG_FILE_BYTES (16U << 20)
-#define STORE_BALLAST_BYTES (2 * STORE_LOG_FILE_BYTES)
+#define STORE_BALLAST_BYTES (2ULL * STORE_LOG_FILE_BYTES)
 
 enum store_phase {
     STORE_OPENING, /* failures are store_open()'s result */

@@ -111,6 +111,7 @@ static int scan_next(struct scan *scan, struct mupdate_text *key, struct mupdate
                 return 0;
             }
         }
+        /* gcc-analyzer(null-dereference): store_fail(), after scan_begin(), is never STORE_OK */
         code = scan->cursor->get(scan->cursor, &scan->key, &scan->bulk,
                                  DB_MULTIPLE_KEY | scan->move);
         if (code == DB_BUFFER_SMALL)

@@ -158,6 +158,7 @@ static size_t split_point(const struct tree *tree, void *const *items, struct mu
 static bool split_leaf(const struct tree *tree, struct inner *parent, size_t index,
                        struct mupdate_text name)
 {
+    /* gcc-analyzer(use-of-uninitialized-value): it does not see what memcpy() wrote */
     struct leaf *left = parent->children[index];
     struct leaf *right = malloc(sizeof(*right));
     if (right == NULL)
@@ -180,6 +181,7 @@ static bool split_leaf(const struct tree *tree, struct inner *parent, size_t ind
 static bool split_inner(const struct tree *tree, struct inner *parent, size_t index,
                         struct mupdate_text name)
 {
+    /* gcc-analyzer(use-of-uninitialized-value): it does not see what memcpy() wrote */
     struct inner *left = parent->children[index];
     struct inner *right = malloc(sizeof(*right));
     if (right == NULL)
@@ -236,6 +238,7 @@ static bool insert(struct tree *tree, void *item, bool behind_all)
     for (unsigned level = tree->height; level > 0; level--) {
         struct inner *inner = node;
         size_t index = behind_all ? inner->count - 1 : child_index(tree, inner, name);
+        /* gcc-analyzer(use-of-uninitialized-value): it does not see what memcpy() wrote */
         if (is_full(inner->children[index], level - 1)) {
             if (level > 1 ? !split_inner(tree, inner, index, name)
                           : !split_leaf(tree, inner, index, name))
@@ -245,6 +248,7 @@ static bool insert(struct tree *tree, void *item, bool behind_all)
         }
         path.steps[level].node = inner;
         path.steps[level].index = index;
+        /* gcc-analyzer(use-of-uninitialized-value): it does not see what memmove() wrote */
         node = inner->children[index];
     }
     struct leaf *leaf = node;
