@@ -215,6 +215,10 @@ check:
 	$(MAKE) all unit-programs fuzz-programs $(BUILD)/bench-store-rate
 	tests/run $(BUILD) unit fuzz protocol faults ctl install bench
 
+# All that any of the checks needs, for those that run side by side.
+packages:
+	tools/need-packages $(CI_PACKAGES) $(AUTH_PACKAGES) $(STATIC_PACKAGES) $(BENCH_PACKAGES)
+
 # A table of 1,000,000 rows there and back again.
 check-million:
 	tools/need-packages $(CHECK_PACKAGES)
@@ -337,7 +341,7 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all fuzz fuzz-coverage fuzz-programs unit-programs cost-program run check check-million \
+.PHONY: all packages fuzz fuzz-coverage fuzz-programs unit-programs cost-program run check check-million \
     check-unit check-valgrind check-protocol check-cost check-static cost-record check-abuse check-murder \
     check-auth bench install clean
 .SECONDARY:
