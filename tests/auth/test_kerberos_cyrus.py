@@ -3,6 +3,7 @@
 SPDX-License-Identifier: BSD-3-Clause
 """
 import contextlib
+import glob
 import itertools
 import os
 import re
@@ -195,12 +196,57 @@ def test_a_node_whose_principal_is_no_admin_is_refused_and_named(murder, master)
     assert murder.push() != 0
 
 
-def test_a_node_without_a_ticket_does_not_come_in_and_says_so(murder):
-    start = murder.syslog.position()
-    assert murder.push(KRB5_CLIENT_KTNAME='/nonexistent', KRB5CCNAME='FILE:/nonexistent') != 0
+def expired_ticket(site):
+    cache = site.new_ticket('backend1', '-l', '1s')
+    environment = site.kerberos.environment(KRB5CCNAME=cache)
+    wait_until(lambda: subprocess.run(['klist', '-s'], env=environment, check=False).returncode,
+               'the ticket to expire')
+    return cache
+
+
+def ticket_of_another_realm(site):
+    return site.new_ticket('murder@OTHER.TEST')
+
+
+def no_ticket(_):
+    return '/nonexistent'
+
+
+@pytest.mark.parametrize('ticket', [no_ticket, expired_ticket, ticket_of_another_realm])
+def test_a_node_without_a_good_ticket_does_not_come_in_and_says_so(murder, ticket):
+    """Cyrus does not say why. It has nothing to send, so the master sees it come and go."""
+    cache = ticket(murder.site)
+    start, before = murder.syslog.position(), len(murder.master.log())
+    assert murder.push(KRB5_CLIENT_KTNAME='/nonexistent', KRB5CCNAME='FILE:' + cache) != 0
     wait_until(lambda: "couldn't authenticate to backend server" in murder.syslog.since(start),
                "the back-end's log to say so")
+    wait_until(lambda: re.search('closed: .* user=- ', murder.master.log()[before:]),
+               "the master's log to say so")
     assert murder.push() == 0
+
+
+@pytest.mark.skipif(mupdated.SANITIZED, reason='what fakes the time must be loaded first')
+@pytest.mark.parametrize('offset, reason', [('+1h', 'Clock skew too great'),
+                                            ('+2d', 'Ticket expired'),
+                                            ('-1h', 'Ticket not yet valid')])
+def test_a_master_whose_clock_is_wrong_logs_it_and_the_backend_that_it_is_not_let_in(
+        murder, master, offset, reason):
+    usual = dict(master.environment)
+    master.stop()
+    master.environment.update(
+        LD_PRELOAD=glob.glob('/usr/lib/*/faketime/libfaketimeMT.so.1')[0], FAKETIME=offset,
+        FAKETIME_DONT_FAKE_MONOTONIC='1')
+    try:
+        master.start()
+        start = murder.syslog.position()
+        assert murder.push() != 0
+        wait_until(lambda: "couldn't authenticate to backend server" in murder.syslog.since(start),
+                   "the back-end's log to say so")
+        master.wait_for_log(f'badlogin: .* mechanism=GSSAPI .*reason="Kerberos: {reason}"')
+    finally:
+        master.stop()
+        master.environment = usual
+        master.start()
 
 
 def test_a_master_whose_keytab_is_of_yesterday_logs_it_and_takes_the_new_one(murder, master):
