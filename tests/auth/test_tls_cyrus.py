@@ -190,8 +190,9 @@ def test_a_bad_certificate_keeps_a_server_out_and_both_logs_say_so(murder, log, 
         murder.authority.revoke(shown[0])
     murder.restart_master(tls_required='yes', tls_crl_file=murder.authority.crl())
     assert not murder.push(**certificate(shown))
-    assert re.search("TLS failed: .*the peer's certificate is refused: %s.* subject=.*CN=backend1"
-                     % reason, log()), log()
+    wait_until(lambda: re.search(
+        "TLS failed: .*the peer's certificate is refused: %s.* subject=.*CN=backend1" % reason,
+        log()), "the master's log to say so")
     assert "couldn't authenticate to backend server" in syslog()
     # And one that is good goes on to work.
     assert murder.push(**certificate(murder.issue('/CN=backend1')))
