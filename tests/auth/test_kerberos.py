@@ -75,6 +75,36 @@ def test_a_user_of_another_realm_is_not_the_one_of_that_name_in_this(site, kerbe
     assert 'as murder@PARTNER.TEST: ' in said
 
 
+def example_of_the_manual():
+    """The keys of the example of roles with Kerberos in mupdated.conf(5)."""
+    with open(os.path.join(os.path.dirname(__file__), '../../man/mupdated.conf.5'),
+              encoding='utf-8') as page:
+        example = page.read().partition('With Kerberos, where each server')[2]
+    text = example.partition('.Bd -literal -offset indent\n')[2].partition('.Ed\n')[0]
+    return dict(line.split(': ', 1) for line in text.replace('\\e\n', '').splitlines())
+
+
+def test_the_manual_s_example_of_roles_gives_each_principal_its_rights(site, kerberized):
+    users = ('front1', 's1', 's2', 'mailadmin')
+    site.murder.add(*users)
+    site.murder.keytab(site.keytabs['MURDER.TEST'], *users)
+    ctl = Ctl(site, kerberized(share=False, **example_of_the_manual()))
+
+    def may(user, *command):
+        done = ctl(*command, principal=user)
+        assert done.returncode == 0 or 'refused: this user may ' in done.stderr, done.stderr
+        return done.returncode == 0
+
+    ctl.good('reserve', 'user.a', 'store.example.org!p', principal='s1')
+    ctl.good('delete', 'user.a', principal='s2')
+    ctl.good('reserve', 'user.a', 'other.example.org!p', principal='mailadmin')
+    assert may('front1', 'find', 'user.a') and may('s2', 'find', 'user.a')
+    assert not may('s1', 'delete', 'user.a')
+    assert not may('s2', 'reserve', 'user.b', 'other.example.org!p')
+    assert not may('front1', 'delete', 'user.a')
+    ctl.refused(principal='reader')
+
+
 def test_a_realm_that_is_called_like_the_master_s_host_is_not_its_own(site, kerberized):
     # The trusted realm's name is the servername of this master.
     daemon = kerberized(servername='partner.test')
