@@ -37,8 +37,8 @@ class Murder:
             listen='%s:3905 tls:%s:%d' % (master.IP, master.IP, TLS_PORT), allowplaintext='no',
             tls_server_cert=cert, tls_server_key=key,
             tls_client_ca_file=self.authority.certificate,
-            tls_client_identity='san-dns', admins='murder backend1.murder.test '
-                                                  'frontend1.murder.test')
+            tls_client_identity='san-dns', admins='murder',
+            backends='backend1.murder.test', readers='frontend1.murder.test')
         self.backend = Backend(base, 'backend1', '127.0.0.11')
         self.frontend = Frontend(base, 'frontend1', '127.0.0.21')
         self.count = 0
@@ -147,9 +147,8 @@ def test_servers_turn_to_starttls_by_themselves_where_it_is_required(murder, log
 
 
 def test_servers_log_in_by_their_certificates(murder, log):
-    """Without any password: EXTERNAL, each server as itself."""
-    murder.restart_master(tls_required='yes',
-                          admins='backend1.murder.test frontend1.murder.test')
+    """Without any password: EXTERNAL, each server as itself, with no more rights than it needs."""
+    murder.restart_master(tls_required='yes', admins='nobody')
 
     def settings(node):
         own_name = certificate(murder.issue('/CN=any', 'subjectAltName=DNS:' + node.fqdn))
@@ -164,7 +163,8 @@ def test_servers_log_in_by_their_certificates(murder, log):
 
 def test_a_server_that_names_another_user_needs_the_right_to_act_as_him(murder, log):
     """mupdate_username is whom the server asks to act as."""
-    murder.restart_master(tls_required='yes', failedloginpause='0', admins='backend1.murder.test')
+    murder.restart_master(tls_required='yes', failedloginpause='0', admins='backend1.murder.test',
+                          backends='backend2.murder.test')
     shown = {'mupdate_mechs': 'EXTERNAL',
              **certificate(murder.issue('/CN=b', 'subjectAltName=DNS:backend1.murder.test'))}
     assert murder.push(**shown, mupdate_username='backend1.murder.test')
