@@ -252,10 +252,8 @@ void sasl_link_free(struct sasl_link *link)
 }
 
 /*
- * What max_ssf is to be. DIGEST-MD5 encrypts by RC4, which is broken and costs
- * 12 kB of memory at each login that the plugin never gives back (Cyrus-SASL
- * 2.1.28 with OpenSSL 3). So it is held to integrity, which is one bit by
- * Cyrus-SASL's measure, unless more is a must.
+ * What max_ssf is to be. The cipher of DIGEST-MD5 is old: so it is held to
+ * integrity, which is one bit by Cyrus-SASL's measure, unless more is a must.
  */
 static sasl_ssf_t strongest(const struct sasl_endpoint *endpoint, const char *mechanism)
 {
@@ -288,7 +286,7 @@ bool sasl_link_apply(struct sasl_link *link, sasl_conn_t *conn, const char *mech
         code = sasl_setprop(conn, SASL_SSF_EXTERNAL, &external);
     if (code == SASL_OK && endpoint->external_id)
         code = sasl_setprop(conn, SASL_AUTH_EXTERNAL, endpoint->external_id);
-    /* Not with sasl_server_new(), which loses memory when they are wrong. */
+    /* Of both sides alike, so not with sasl_server_new(). */
     if (code == SASL_OK && endpoint->local)
         code = sasl_setprop(conn, SASL_IPLOCALPORT, endpoint->local);
     if (code == SASL_OK && endpoint->remote)

@@ -69,8 +69,7 @@ struct sasl_endpoint {
     /*
      * The same; 0: no security layer is negotiated. DIGEST-MD5 protects the
      * integrity only (1 bit), and encrypts where minimum_bits asks for more, or
-     * where a client meets a server that takes no less: its one usable cipher is
-     * RC4, at 12 kB of memory that Cyrus-SASL loses for each login.
+     * where a client meets a server that takes no less: its cipher is old.
      */
     unsigned maximum_bits;
     const void *binding;         /* channel binding of TLS, offered and not insisted on */

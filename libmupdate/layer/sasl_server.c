@@ -100,7 +100,7 @@ static int server_canon_user(sasl_conn_t *conn, void *context, const char *in, u
 
     (void)conn;
     (void)realm;
-    /* Cyrus-SASL would do so behind this, and not every mechanism bears how. */
+    /* As Cyrus-SASL does behind this; here, so that no mechanism meets an error there. */
     while (len > 0 && *in == ' ') {
         in++;
         len--;
@@ -259,10 +259,8 @@ static void note_binding(server_sasl_mechanism_t *mechanism, sasl_info_callback_
 }
 
 /*
- * Cyrus-SASL lists the -PLUS names by itself, but makes room for one separator
- * too few when every mechanism has one (libsasl 2.1.28, _sasl_server_listmech),
- * and writes behind its memory. So it is asked as if there were no binding, and
- * the names are added here.
+ * The -PLUS names are made here, in one way for every list of mechanisms: so
+ * Cyrus-SASL is asked as if there were no binding, and they are added.
  */
 static const char *list_unbound(struct sasl_server *server)
 {

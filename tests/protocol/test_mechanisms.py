@@ -46,7 +46,7 @@ def offering(tmp_path_factory, certificate):
             daemons[key] = made.make(sasl_mech_list=" ".join(MECHANISMS), **certificate,
                                      **settings)
             if settings.get("sasl_minimum_layer", 0) > 1:
-                # Cyrus-SASL itself loses memory at each login that DIGEST-MD5 encrypts.
+                # What is meant here is the daemon's own memory, not that of plug-ins' ciphers.
                 daemons[key].environment["LSAN_OPTIONS"] = "detect_leaks=0"
             daemons[key].start()
         return daemons[key]
@@ -207,7 +207,7 @@ def test_a_packet_of_digest_md5_may_be_as_large_as_announced_and_not_larger(offe
 
 def test_mupdatectl_encrypts_by_digest_md5_where_the_master_asks_for_it(offering, tmp_path, name,
                                                                         monkeypatch):
-    # It loses memory in Cyrus-SASL then, as the master does.
+    # As at the master: its own memory is meant, not that of plug-ins' ciphers.
     monkeypatch.setenv("LSAN_OPTIONS", "detect_leaks=0")
     daemon = offering(sasl_minimum_layer=56, sasl_maximum_layer=256)
     done = Ctl(daemon, tmp_path)("--tls", "never", "-m", "DIGEST-MD5", "reserve", name, "a!b")

@@ -139,7 +139,7 @@ static void no_password_is_denied_and_asked_for_once(void **state)
 /* A whole login at a real server side; the word is the mechanism list. */
 static void serve_sasl(struct script *script)
 {
-    /* Integrity only: the ciphers of Debian's DIGEST-MD5 leak what they load. */
+    /* Integrity only: what is looked at is this side's memory, not that of ciphers. */
     struct sasl_endpoint endpoint = endpoint_of(1);
     struct sasl_failure failure;
     struct sasl_server *server = sasl_server_open(&endpoint, only_admin, NULL, &failure);

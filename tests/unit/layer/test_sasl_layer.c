@@ -9,8 +9,8 @@ void __lsan_disable(void) __attribute__((weak));
 void __lsan_enable(void) __attribute__((weak));
 
 /*
- * An exchange that ends with encryption, or tries to repeat one that did,
- * loses memory in Cyrus-SASL's plugin, see tests/support/valgrind.supp.
+ * Around exchanges that end with encryption, or try to repeat one that did: what
+ * plug-ins keep is not meant, see tests/support/valgrind.supp.
  */
 static void tolerate_leaks(bool tolerate)
 {
