@@ -77,7 +77,8 @@ static int check_paths(const struct check *check)
         config->database_directory = NULL;
         return out_of_memory(check);
     }
-    if (config->control_socket == NULL && config_origin_find(check->origins, "control_socket") == NULL &&
+    if (config->control_socket == NULL &&
+        config_origin_find(check->origins, "control_socket") == NULL &&
         asprintf(&config->control_socket, "%s/control", config->database_directory) < 0) {
         config->control_socket = NULL;
         return out_of_memory(check);

@@ -29,7 +29,8 @@ struct config_identity_entry {
  * first. False at the end, with *reason NULL, or with *reason a static text that
  * completes "tls_client_map: TEXT ..." when the entry cannot be used.
  */
-bool config_identity_next(const char **at, struct config_identity_entry *entry, const char **reason);
+bool config_identity_next(const char **at, struct config_identity_entry *entry,
+                          const char **reason);
 
 /*
  * The next of the kinds in tls_client_identity; *at goes behind it. False at

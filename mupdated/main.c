@@ -252,7 +252,9 @@ static int check_database(const struct config *config)
     }
     if (result != STORE_OK) {
         log_error("check: %s", error.text);
-        return result == STORE_BUSY ? EX_UNAVAILABLE : result == STORE_ABSENT ? EX_NOINPUT : EX_DATAERR;
+        if (result == STORE_BUSY)
+            return EX_UNAVAILABLE;
+        return result == STORE_ABSENT ? EX_NOINPUT : EX_DATAERR;
     }
     log_notice("check: good rows=%llu changes=%llu", (unsigned long long)counts.rows,
                (unsigned long long)counts.changes);

@@ -168,7 +168,7 @@ void privileges_seal(const struct config *config)
         log_warning("coredumps: core files may be written, and can hold passwords and keys");
         return;
     }
-    /* The limit does not hold where core files go to a program, the other does not for debuggers. */
+    /* The limit does not hold where core files go to a program, the other not for debuggers. */
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || setrlimit(RLIMIT_CORE, &none) != 0)
         log_warning("coredumps: cannot be prevented: %s", strerror(errno));
 }

@@ -97,7 +97,8 @@ static void forget_clear(struct auth *auth)
     auth->clear_count = 0;
 }
 
-static bool learn_clear(struct auth *auth, const struct config *config, struct sasl_failure *failure)
+static bool learn_clear(struct auth *auth, const struct config *config,
+                        struct sasl_failure *failure)
 {
     struct sasl_endpoint endpoint = {
         .hostname = auth->hostname,
@@ -331,11 +332,11 @@ static void exchange_work(struct pool_job *job)
 static void remember(struct auth_exchange *exchange, const struct auth_answer *answer)
 {
     struct verified_login login = {.user = answer->user, .authenticated = answer->authenticated};
+    uint64_t until =
+        uv_now(exchange->auth->loop) + (uint64_t)exchange->config->password_cache_time_ms;
 
     if (exchange->question.asked && !answer->layer)
-        verified_keep(exchange->auth->verified, &exchange->question,
-                      uv_now(exchange->auth->loop) + (uint64_t)exchange->config->password_cache_time_ms,
-                      &login);
+        verified_keep(exchange->auth->verified, &exchange->question, until, &login);
 }
 
 /* The names are known, and have a role. */

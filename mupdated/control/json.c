@@ -58,7 +58,8 @@ json_t *json_row(const struct mupdate_row *row)
 {
     json_t *object = json_object();
 
-    if (object && json_object_set_new(object, "state", json_string(json_state_name(row->state))) == 0 &&
+    if (object &&
+        json_object_set_new(object, "state", json_string(json_state_name(row->state))) == 0 &&
         json_set_text(object, "name", row->name) &&
         (row->state == MUPDATE_ABSENT || json_set_text(object, "location", row->location)) &&
         (row->state != MUPDATE_ACTIVE || json_set_text(object, "acl", row->acl)))

@@ -95,10 +95,10 @@ bool feed_publish(struct feed *feed, const struct change *change)
 {
     const struct mupdate_row *row = &change->now.mupdate;
     struct mupdate_text none = {NULL, 0};
-    struct feed_entry *entry =
-        entry_new(change->now.sequence, row->name,
-                  change->old_state == MUPDATE_ABSENT ? none : location_server(change->old_location),
-                  row->state == MUPDATE_ABSENT ? none : location_server(row->location));
+    struct mupdate_text from =
+        change->old_state == MUPDATE_ABSENT ? none : location_server(change->old_location);
+    struct mupdate_text to = row->state == MUPDATE_ABSENT ? none : location_server(row->location);
+    struct feed_entry *entry = entry_new(change->now.sequence, row->name, from, to);
 
     feed->sequence = change->now.sequence;
     if (!entry) {

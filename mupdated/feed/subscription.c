@@ -150,7 +150,8 @@ static enum subscription_progress run_dump(struct subscription *subscription,
 {
     enum walk_progress progress =
         subscription->partial
-            ? walk_run(&subscription->walk, subscription->from.table, session, dump_filter, subscription)
+            ? walk_run(&subscription->walk, subscription->from.table, session, dump_filter,
+                       subscription)
             : dump_run(&subscription->dump, session);
 
     if (progress == WALK_DONE) {
@@ -207,7 +208,8 @@ void subscription_noop(struct subscription *subscription)
 
 static bool noop_is_due(const struct subscription *subscription)
 {
-    uint64_t sent = feed_sequence(subscription->position.feed) - feed_behind(&subscription->position);
+    const struct feed_position *position = &subscription->position;
+    uint64_t sent = feed_sequence(position->feed) - feed_behind(position);
 
     return subscription->noop && subscription->state == SUBSCRIPTION_LIVE &&
            sent >= subscription->noop_sequence;

@@ -318,7 +318,7 @@ bool traffic_start_reading(struct connection *connection)
 
 bool traffic_choose_reading(struct connection *connection)
 {
-    /* The layers answer too (a change of TLS keys): to a client that does not read, not for ever. */
+    /* Layers answer too (a change of TLS keys): to a client that does not read, not for ever. */
     bool wanted = !connection->peer_ended && buffer_len(&connection->plain) == 0 &&
                   buffer_len(&connection->unread) == 0 &&
                   !layer_stack_pending(&connection->layers) &&

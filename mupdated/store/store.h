@@ -124,8 +124,8 @@ enum store_result store_changes_between(struct store *store, uint64_t from, uint
 
 /*
  * The rows as store_rows() reads them, one at a call. The store must stay open, and no batch be
- * under way, meanwhile. store_walk_next(): STORE_OK with *row, valid until the next call; STORE_ABSENT at
- * the end; STORE_BROKEN. store_walk_free() takes NULL too.
+ * under way, meanwhile. store_walk_next(): STORE_OK with *row, valid until the next call;
+ * STORE_ABSENT at the end; STORE_BROKEN. store_walk_free() takes NULL too.
  */
 struct store_walk;
 enum store_result store_walk_new(struct store_walk **walk, struct store *store,

@@ -82,8 +82,9 @@ struct mupdate_client *mupdate_connection_client(struct mupdate_connection *conn
  * timeout_ms (-1: for ever; 0: only what is there). Returns 1 with *event filled, 0 when time ran
  * out, -1 with *error filled when the connection is of no more use.
  */
-int mupdate_connection_next(struct mupdate_connection *connection, struct mupdate_client_event *event,
-                            int timeout_ms, struct mupdate_connect_error *error);
+int mupdate_connection_next(struct mupdate_connection *connection,
+                            struct mupdate_client_event *event, int timeout_ms,
+                            struct mupdate_connect_error *error);
 
 /* The descriptor to poll for reading between calls of _next(). */
 int mupdate_connection_fd(const struct mupdate_connection *connection);

@@ -46,7 +46,7 @@ struct mupdate_server;
  */
 struct mupdate_server_limits {
     size_t tag_bytes;          /* 64: longest tag; <= 256 */
-    size_t line_bytes;         /* 8192: longest line outside literals, with its CR LF; >= 1024 (2) */
+    size_t line_bytes;         /* 8192: longest line outside literals, with CR LF; >= 1024 (2) */
     size_t literal_bytes;      /* 131072: longest literal; >= 4096 (2.2) */
     size_t sasl_bytes;         /* 65536: longest literal of an AUTHENTICATE, and longest line of
                                   its exchange, with its CR LF; >= 1024 */

@@ -159,7 +159,8 @@ static void another_state_of_the_file_is_not_known(void **state)
     struct verified_question a, b;
     struct verified_login login;
 
-    assert_true(verified_ask(*state, &in_the_clear, MESSAGE, sizeof MESSAGE - 1, "/etc/passwd", &a));
+    assert_true(
+        verified_ask(*state, &in_the_clear, MESSAGE, sizeof MESSAGE - 1, "/etc/passwd", &a));
     assert_true(verified_ask(*state, &in_the_clear, MESSAGE, sizeof MESSAGE - 1, "/etc/group", &b));
     verified_keep(*state, &a, 100, &anna);
     assert_true(verified_find(*state, &a, 1, &login));
@@ -196,7 +197,8 @@ static void messages_and_names_without_bounds_are_not_kept(void **state)
     assert_string_equal(login.authenticated, name);
 
     assert_false(verified_ask(*state, &in_the_clear, message, sizeof message, NOBODY, &question));
-    assert_true(verified_ask(*state, &in_the_clear, message, sizeof message - 1, NOBODY, &question));
+    assert_true(
+        verified_ask(*state, &in_the_clear, message, sizeof message - 1, NOBODY, &question));
     assert_false(verified_ask(*state, &in_the_clear, message, 0, NOBODY, &question));
 }
 

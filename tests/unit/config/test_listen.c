@@ -164,8 +164,8 @@ static void a_bad_word_among_good_ones_is_named(void **state)
     refuse_text("\nlisten: * ::1 host\n",
                 "t.conf:2: listen: '::1' has more than one ':': write an IPv6 address in brackets, "
                 "as [::1]:3905: give \"*\" (all addresses), a host name, an IPv4 address or an "
-                "IPv6 address in brackets, each with \":PORT\" or without and with \"tls:\" before it or without, or "
-                "\"unix:/absolute/path\"");
+                "IPv6 address in brackets, each with \":PORT\" or without and with \"tls:\" before "
+                "it or without, or \"unix:/absolute/path\"");
 }
 
 static void the_same_address_twice_is_refused(void **state)

@@ -57,7 +57,7 @@ enum store_result store_fixture_put(struct store_fixture *fixture, const char *n
 uint64_t store_fixture_store(struct store_fixture *fixture, const char *name, const char *location,
                              const char *acl);
 
-/* The location of a row, NULL when it is absent; valid until the next call. No batch may be open. */
+/* The location of a row, NULL when it is absent; valid until the next call. Not in a batch. */
 const char *store_fixture_location(struct store_fixture *fixture, const char *name);
 
 /* Fail the test unless store_check() is content. */

@@ -307,7 +307,8 @@ static void pages_of_a_table_in_use_are_not_looked_at(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, store_fixture_setup, store_fixture_teardown)
+#define TEST(name)                                                                                 \
+    cmocka_unit_test_setup_teardown(name, store_fixture_setup, store_fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_copy_is_the_same_table_with_the_same_history),
         TEST(a_copy_beside_batches_checkpoints_and_trimming_is_sound),

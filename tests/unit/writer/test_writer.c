@@ -115,7 +115,7 @@ static int setup(void **state)
         .done = on_done,
         .context = fixture,
     };
-    /* So that the writer does not, at a time of its own: some tests count or fail what is synced. */
+    /* So that the writer does not, at its own time: some tests count or fail what is synced. */
     store_prepare_log(fixture->store->store);
     start(fixture);
     *state = fixture;
