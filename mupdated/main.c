@@ -15,6 +15,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "mupdated/certificates.h"
 #include "mupdated/log.h"
 #include "mupdated/master.h"
 #include "mupdated/privileges.h"
@@ -217,6 +218,20 @@ static int serve(struct process *process, const struct config *config)
     return code;
 }
 
+/* What a start would find out about the files and the account that the configuration names. */
+static int check_config(const struct process *process, const struct config *config)
+{
+    struct tls_context *tls = NULL;
+    int code = privileges_check_user(config);
+
+    if (!certificates_open(config, &tls))
+        code = EX_CONFIG;
+    tls_context_unref(tls);
+    if (code == EX_OK)
+        printf("%s: good\n", process->config_file);
+    return code;
+}
+
 static void log_store(void *context, int level, const char *text)
 {
     (void)context;
@@ -313,8 +328,7 @@ int main(int argc, char **argv)
     if (!config)
         return EX_CONFIG;
     if (task == CHECK_CONFIG) {
-        printf("%s: good\n", process.config_file);
-        code = EX_OK;
+        code = check_config(&process, config);
     } else if (task == CHECK_DATABASE) {
         code = check_database(config);
     } else {

@@ -153,6 +153,13 @@ int privileges_drop(const struct config *config)
     return EX_OK;
 }
 
+int privileges_check_user(const struct config *config)
+{
+    const struct passwd *user;
+
+    return config->user || geteuid() == 0 ? find_user(config, &user) : EX_OK;
+}
+
 /* --- memory --- */
 
 void privileges_seal(const struct config *config)

@@ -25,6 +25,12 @@
 int privileges_drop(const struct config *config);
 
 /*
+ * See that the account is there which privileges_drop() looks for. Returns as
+ * that does, and changes nothing.
+ */
+int privileges_check_user(const struct config *config);
+
+/*
  * Keep what is in memory (passwords, keys) out of core files and from other
  * processes of the same user, unless the configuration wants core files.
  * Behind privileges_drop(), since the kernel forgets it when the user changes.

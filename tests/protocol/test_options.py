@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from authority import Authority
 from mupdated import DAEMON, PATIENCE_S, ROOT
 
 EX_USAGE, EX_NOINPUT, EX_UNAVAILABLE, EX_CONFIG = 64, 66, 69, 78
@@ -38,9 +39,64 @@ def test_check_config_says_good_and_starts_nothing(daemons):
     assert not daemon.settings["database_directory"].exists()
 
 
-def test_the_sample_configuration_is_good():
-    done = run("-C", ROOT / "etc/mupdated.conf", "--check-config")
+def test_the_sample_configuration_is_good(tmp_path):
+    file = tmp_path / "mupdated.conf"
+    # Not every system has the account that it is for.
+    file.write_text((ROOT / "etc/mupdated.conf").read_text() + "user: root\n")
+    done = run("-C", file, "--check-config")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """What the keys of TLS can name, good and bad."""
+    directory = tmp_path_factory.mktemp("files")
+    authority = Authority(directory / "ca")
+    cert, key = authority.issue("/CN=mupdate.test")
+    text = directory / "text"
+    text.write_text("no certificate\n")
+    return {"cert": cert, "key": key, "other_key": authority.issue("/CN=other.test")[1],
+            "ca": authority.certificate, "crl": authority.crl(), "text": text,
+            "none": directory / "none"}
+
+
+GOOD_TLS = {"tls_server_cert": "cert", "tls_server_key": "key", "tls_client_ca_file": "ca",
+            "tls_crl_file": "crl"}
+
+
+def with_files(daemons, files, **named):
+    return daemons.make(**{key: files[name] for key, name in {**GOOD_TLS, **named}.items()})
+
+
+def test_check_config_reads_the_files_of_tls(daemons, files):
+    done = with_files(daemons, files).run("--check-config")
+    assert done.returncode == 0 and done.stdout.endswith(": good\n"), done.stderr
+
+
+@pytest.mark.parametrize("key, name, message", [
+    ("tls_server_cert", "none", "certificate file .*/none: "),
+    ("tls_server_cert", "text", "certificate file .*/text: "),
+    ("tls_server_key", "none", "key file .*/none: "),
+    ("tls_server_key", "other_key", "key file .*: .*mismatch"),
+    ("tls_client_ca_file", "none", "CA file .*/none: "),
+    ("tls_client_ca_file", "text", "CA file .*/text: "),
+    ("tls_crl_file", "none", "CRL file .*/none: "),
+    ("tls_crl_file", "text", "CRL file .*/text: "),
+])
+def test_check_config_says_of_files_of_tls_what_a_start_says(daemons, files, key, name, message):
+    daemon = with_files(daemons, files, **{key: name})
+    checked, started = daemon.run("--check-config"), daemon.run()
+    assert checked.returncode == started.returncode == EX_CONFIG
+    said = re.search(f"error: TLS cannot be set up: {message}.*", checked.stderr)
+    assert said and said[0] in started.stderr and not checked.stdout
+
+
+def test_check_config_looks_for_the_account_that_a_start_needs(daemons):
+    daemon = daemons.make(user="no-such-account")
+    checked, started = daemon.run("--check-config"), daemon.run()
+    assert checked.returncode == started.returncode == EX_CONFIG
+    said = "error: user: there is no account no-such-account on this system"
+    assert said in checked.stderr and said in started.stderr and not checked.stdout
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
