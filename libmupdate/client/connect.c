@@ -39,8 +39,8 @@ const char *connect_server_name(const struct connect_attempt *attempt)
     return banner->hostname && *banner->hostname ? banner->hostname : "localhost";
 }
 
-bool connect_await(const struct connect_attempt *attempt, struct mupdate_client_event *event,
-                   const char *what)
+static bool await(const struct connect_attempt *attempt, struct mupdate_client_event *event,
+                  const char *what, const char *hint)
 {
     const char *peer = attempt->link->peer;
     int got =
@@ -51,8 +51,8 @@ bool connect_await(const struct connect_attempt *attempt, struct mupdate_client_
     if (got == 0) {
         connect_error_set(
             attempt->error, MUPDATE_CONNECT_TIMEOUT,
-            "%s did not send %s within %d ms; is it a MUPDATE server, and not overloaded?", peer,
-            what, attempt->timeout_ms);
+            "%s did not send %s within %d ms; is it a MUPDATE server, and not overloaded?%s", peer,
+            what, attempt->timeout_ms, hint);
         return false;
     }
     if (event->type == MUPDATE_CLIENT_GOODBYE ||
@@ -63,6 +63,12 @@ bool connect_await(const struct connect_attempt *attempt, struct mupdate_client_
         return false;
     }
     return true;
+}
+
+bool connect_await(const struct connect_attempt *attempt, struct mupdate_client_event *event,
+                   const char *what)
+{
+    return await(attempt, event, what, "");
 }
 
 bool connect_await_done(const struct connect_attempt *attempt, uint64_t command,
@@ -84,8 +90,15 @@ bool connect_await_banner(const struct connect_attempt *attempt)
 {
     struct mupdate_client_event event;
 
+    const char *path;
+    const char *hint = "";
+
+    /* Who does not begin with TLS where that comes first waits for the server, as it for him. */
+    if (!layer_stack_get(&attempt->link->stack, LAYER_TLS) &&
+        !connect_host_is_unix(attempt->options->host, &path))
+        hint = " Or does this port begin with TLS? Then it is HOST:PORT/tls";
     do {
-        if (!connect_await(attempt, &event, "its banner"))
+        if (!await(attempt, &event, "its banner", hint))
             return false;
     } while (event.type != MUPDATE_CLIENT_BANNER);
     return true;

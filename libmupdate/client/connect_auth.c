@@ -119,7 +119,9 @@ static bool nothing_to_choose(const struct connect_attempt *attempt)
 
     if (!offered)
         return no_memory(attempt);
-    if (asked && strcasecmp(asked, "EXTERNAL") == 0)
+    if (asked && strcasecmp(asked, "EXTERNAL") == 0 && !attempt->options->cert_file)
+        snprintf(reason, sizeof reason, "EXTERNAL takes a certificate, and none was given");
+    else if (asked && strcasecmp(asked, "EXTERNAL") == 0)
         snprintf(reason, sizeof reason,
                  "the server does not let this certificate log in: it does not offer EXTERNAL "
                  "here, but %s; does it ask for certificates, and map them to users?",
@@ -138,22 +140,40 @@ static bool nothing_to_choose(const struct connect_attempt *attempt)
     return denied(attempt, reason);
 }
 
+/* What to look at behind a NO. who: see who_logs_in(). */
+static const char *advice_on(const struct mupdate_connect_options *options, const char *mechanism,
+                             const char *who)
+{
+    bool other = options->authorize && (!who || strcmp(options->authorize, who) != 0);
+
+    if (strcasecmp(mechanism, "GSSAPI") == 0) {
+        if (!who)
+            return "its log says what it has against the ticket: most often its keytab is not of "
+                   "today, or its clock is wrong";
+        return other ? "check that the server lets this principal act as another (admins)"
+                     : "check that the server lets this principal in (admins, readers, backends)";
+    }
+    if (strcasecmp(mechanism, "EXTERNAL") == 0)
+        return other ? "check whom the server takes the certificate for, and that it lets him act "
+                       "as another (admins)"
+                     : "check whom the server takes the certificate for, and that it lets him in "
+                       "(admins, readers, backends)";
+    return other ? "check the user, the password, and that the server lets this user act as "
+                   "another (admins)"
+                 : "check the user, the password, and that the server lets this user in (admins, "
+                   "readers, backends)";
+}
+
 static bool refused(const struct connect_attempt *attempt, struct sasl_client *sasl,
                     const struct mupdate_client_event *event, const char *mechanism)
 {
     const char *who = who_logs_in(attempt, sasl, mechanism);
-    const char *advice = "check the user, the password, and that the server lets this user in "
-                         "(admins)";
     char reason[400];
 
-    if (strcasecmp(mechanism, "GSSAPI") == 0)
-        advice = who ? "check that the server lets this principal in (admins, readers, "
-                       "backends)"
-                     : "its log says what it has against the ticket: most often its keytab is not "
-                       "of today, or its clock is wrong";
     snprintf(reason, sizeof reason, "%s says %.*s (mechanism %s); %s",
              event->reply == MUPDATE_NO ? "the server" : "the server did not understand and",
-             connect_text_len(event->text), connect_text(event->text), mechanism, advice);
+             connect_text_len(event->text), connect_text(event->text), mechanism,
+             advice_on(attempt->options, mechanism, who));
     return denied_as(attempt, who, reason);
 }
 

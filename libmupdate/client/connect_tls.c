@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <string.h>
+
 #include "client/connect_steps.h"
 #include "layer/tls.h"
 
 static bool handshake_failed(const struct connect_attempt *attempt)
 {
-    connect_error_set(attempt->error, MUPDATE_CONNECT_TLS,
-                      "TLS with %s failed: %s", attempt->link->peer,
-                      attempt->link->state == CONNECT_LINK_FAILED
-                          ? layer_stack_error(&attempt->link->stack)
-                          : "the server closed the connection");
+    const char *reason = attempt->link->state == CONNECT_LINK_FAILED
+                             ? layer_stack_error(&attempt->link->stack)
+                             : "the server closed the connection";
+    /* What OpenSSL says of a greeting in the clear. */
+    bool clear = attempt->options->tls == MUPDATE_TLS_FIRST &&
+                 strstr(reason, "wrong version number") != NULL;
+
+    connect_error_set(attempt->error, MUPDATE_CONNECT_TLS, "TLS with %s failed: %s%s",
+                      attempt->link->peer, reason,
+                      clear ? "; this port does not seem to begin with TLS: leave out /tls" : "");
     return false;
 }
 

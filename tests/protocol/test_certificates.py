@@ -428,6 +428,13 @@ def test_mupdatectl_says_that_a_certificate_does_not_log_in(murder, master):
     shown = murder.authority.issue("/CN=stranger", CLIENT)
     status, _, errors = murder.ctl(master, "ping", shown=shown)
     assert status == 77 and "no right to use this server" in errors, errors
+    assert "check whom the server takes the certificate for" in errors, errors
+
+
+def test_mupdatectl_asks_for_a_certificate_to_log_in_by_external(master):
+    done = subprocess.run([CTL, "-h", f"127.0.0.1:{master.port}", "-m", "external", "ping"],
+                          capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+    assert done.returncode == 64 and "give --cert" in done.stderr, done.stderr
 
 
 def test_mupdatectl_names_a_certificate_or_key_that_it_cannot_use(murder, master, tmp_path):

@@ -157,6 +157,9 @@ int ctl_options_complete(struct ctl *ctl)
     }
     if (ctl->connect.key_file && !ctl->connect.cert_file)
         return ctl_complain(EX_USAGE, "--key goes with --cert only");
+    if (ctl->connect.mechanism && strcasecmp(ctl->connect.mechanism, "EXTERNAL") == 0 &&
+        !ctl->connect.cert_file)
+        return ctl_complain(EX_USAGE, "-m EXTERNAL logs in by a certificate: give --cert");
     /* A certificate says by itself whose it is; a password does not. */
     if (!ctl->connect.user && !logs_in_by_certificate(&ctl->connect))
         ctl->connect.user = ctl->account;

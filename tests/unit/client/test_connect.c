@@ -198,6 +198,7 @@ static void silence_before_the_banner_is_a_timeout(void **state)
     options = script_options(&script);
     options.timeout_ms = 50;
     assert_no_connection(&options, MUPDATE_CONNECT_TIMEOUT, "its banner");
+    assert_no_connection(&options, MUPDATE_CONNECT_TIMEOUT, "it is HOST:PORT/tls");
     script_end(&script);
 }
 

@@ -62,6 +62,20 @@ static void plain(struct script *script)
     script_expect_end(script);
 }
 
+static void refuse_another(struct script *script)
+{
+    script_say(script, BANNER);
+    script_expect(script, "AUTHENTICATE \"PLAIN\"");
+    script_reply(script, "NO \"authentication failed\"");
+    script_expect_end(script);
+}
+
+static void only_greet(struct script *script)
+{
+    script_say(script, script->word);
+    script_expect_end(script);
+}
+
 static void plain_sends_user_and_password_at_once(void **state)
 {
     (void)state;
@@ -78,17 +92,35 @@ static void no_is_denied_with_what_the_server_says_and_what_to_check(void **stat
               "check the user, the password");
 }
 
+static void what_to_check_behind_a_no_is_of_the_roles_and_of_who_is_acted_as(void **state)
+{
+    struct script script;
+    struct mupdate_connect_options options;
+    struct mupdate_connect_error error;
+
+    (void)state;
+    log_in_to(plain, "NO \"authentication failed\"", NULL, "Murder Pw", MUPDATE_CONNECT_DENIED,
+              "lets this user in (admins, readers, backends)");
+    script_start(&script, refuse_another, NULL);
+    options = user_options(&script, "Murder Pw");
+    options.authorize = "anna";
+    assert_null(mupdate_connect(&options, &error));
+    assert_non_null(strstr(error.text, "lets this user act as another (admins)"));
+    script_end(&script);
+}
+
+static void external_without_a_certificate_is_said_to_want_one(void **state)
+{
+    (void)state;
+    log_in_to(only_greet, BANNER, "EXTERNAL", NULL, MUPDATE_CONNECT_DENIED,
+              "EXTERNAL takes a certificate, and none was given");
+}
+
 static void bye_in_place_of_an_answer_is_no_denial(void **state)
 {
     (void)state;
     log_in_to(plain, "BYE \"going down\"", NULL, "Murder Pw", MUPDATE_CONNECT_UNREACHABLE,
               "going down");
-}
-
-static void only_greet(struct script *script)
-{
-    script_say(script, script->word);
-    script_expect_end(script);
 }
 
 static void without_a_user_nobody_logs_in(void **state)
@@ -278,6 +310,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_sends_user_and_password_at_once),
         cmocka_unit_test(no_is_denied_with_what_the_server_says_and_what_to_check),
+        cmocka_unit_test(what_to_check_behind_a_no_is_of_the_roles_and_of_who_is_acted_as),
+        cmocka_unit_test(external_without_a_certificate_is_said_to_want_one),
         cmocka_unit_test(bye_in_place_of_an_answer_is_no_denial),
         cmocka_unit_test(without_a_user_nobody_logs_in),
         cmocka_unit_test(a_mechanism_that_is_not_offered_is_named_with_those_that_are),

@@ -177,6 +177,7 @@ static void a_greeting_in_the_clear_is_no_handshake(void **state)
     (void)state;
     options.tls = MUPDATE_TLS_FIRST;
     connect_with(greet_in_clear, NULL, options, MUPDATE_CONNECT_TLS, "TLS with 127.0.0.1");
+    connect_with(greet_in_clear, NULL, options, MUPDATE_CONNECT_TLS, "leave out /tls");
 }
 
 static void tls_that_is_required_and_not_offered_is_an_error(void **state)
