@@ -80,7 +80,8 @@ static void make_visible(struct master *master, const struct change *change)
 static void count_request(struct counters *counters, const struct writer_request *request)
 {
     counters->stored += request->change != NULL;
-    counters->changes_refused += request->result == WRITER_NO || request->result == WRITER_FORBIDDEN;
+    counters->changes_refused +=
+        request->result == WRITER_NO || request->result == WRITER_FORBIDDEN;
     counters->changes_uncertain += request->result == WRITER_UNCERTAIN;
 }
 
