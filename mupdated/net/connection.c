@@ -324,6 +324,8 @@ bool connection_accept(struct master *master, uv_stream_t *listening, const char
         net->connections->previous = connection;
     net->connections = connection;
     net->count++;
+    if (net->count > net->peak)
+        net->peak = net->count;
     connection->number = ++master->counters.accepted;
     connection->opened_ms = connection->input_ms = uv_now(master->loop);
     strcpy(connection->peer, "?");

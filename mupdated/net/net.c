@@ -149,15 +149,22 @@ void connection_wake_at(struct connection *connection, uint64_t at_ms)
     }
 }
 
-/* When so many connections are gone it is worth to give their memory back. */
+/*
+ * When so many connections are gone it is worth to give their memory back, and when no more
+ * go on leaving it is for fewer. Not for each: looking through the heap of a large table may
+ * take milliseconds, and a few strangers' memory is taken again by the next.
+ */
 #define TRIM_CONNECTIONS 1000
+#define TRIM_CONNECTIONS_QUIET 100
 
 /* malloc() would keep what lies below the last thing that is still in use. */
 static void give_memory_back(struct net *net)
 {
-    if (net->count > net->peak)
-        net->peak = net->count;
-    if (net->peak - net->count < TRIM_CONNECTIONS)
+    bool fewer = net->count < net->swept;
+    size_t gone = net->peak - net->count;
+
+    net->swept = net->count;
+    if (gone < (fewer ? TRIM_CONNECTIONS : TRIM_CONNECTIONS_QUIET))
         return;
     malloc_trim(0);
     net->peak = net->count;

@@ -37,7 +37,8 @@ struct net {
     struct listener *listeners;
     struct connection *connections; /* a list, newest first */
     size_t count;
-    size_t peak; /* of the count, since memory was given back to the system */
+    size_t peak;  /* of the count, since memory was given back to the system */
+    size_t swept; /* the count when they were last looked at */
     struct admission admission;
     struct connection *spare; /* with which one is refused when there is no memory */
     bool spare_used;
@@ -48,7 +49,7 @@ struct net {
     uv_idle_t run_due;
     uv_timer_t wake;  /* at the nearest connection_wake_at() */
     uint64_t wake_at_ms;
-    uv_timer_t sweep; /* looks for idle connections */
+    uv_timer_t sweep; /* looks for idle connections, and for memory of those that left */
 };
 
 /* Set up; nothing listens yet. 0 or a negative libuv error code. */

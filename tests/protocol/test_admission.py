@@ -9,7 +9,7 @@ import ssl
 
 import pytest
 
-from mupdated import Client, limits_rss, literal, wait_for
+from mupdated import SANITIZED, Client, limits_rss, literal, wait_for
 
 LOOPBACK = "127.0.0.1"
 OTHER = "127.0.0.2"
@@ -179,6 +179,16 @@ def test_who_leaves_while_his_login_waits_is_not_looked_at(start):
     assert daemon.log().count("badlogin:") == 20
 
 
+def client_hello():
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with pytest.raises(ssl.SSLWantReadError):
+        context.wrap_bio(incoming, outgoing).do_handshake()
+    return outgoing.read()
+
+
 @pytest.mark.parametrize("stage", ["half a hello", "a hello", "half an exchange",
                                    "half a literal"])
 def test_the_time_to_log_in_ends_every_half_way(start, certificate, stage):
@@ -186,13 +196,7 @@ def test_the_time_to_log_in_ends_every_half_way(start, certificate, stage):
     with daemon.client() as logged_in, daemon.connect() as client:
         if "hello" in stage:
             client.command("STARTTLS")
-            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-            with pytest.raises(ssl.SSLWantReadError):
-                context.wrap_bio(incoming, outgoing).do_handshake()
-            hello = outgoing.read()
+            hello = client_hello()
             client.socket.sendall(hello if stage == "a hello" else hello[:100])
         elif stage == "half an exchange":
             client.send(b'L1 AUTHENTICATE "SCRAM-SHA-256" ' + literal(
@@ -227,4 +231,32 @@ def test_two_thousand_greedy_strangers_cost_bounded_memory(start, certificate):
         client.noop()
         for stranger in greedy:
             stranger.close()
+        client.noop()
+
+
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer keeps freed memory")
+def test_the_memory_of_those_who_left_is_given_back_however_many_leave_at_a_time(start,
+                                                                                 certificate):
+    daemon = start(**certificate, log_level="notice", connections_per_address=4096,
+                   limit_unauthenticated=2000)
+    hello = client_hello()
+    with daemon.client() as client:
+        before = daemon.rss_mb()
+        for leaving in [[1500], [999], [1100, 400], [500]]:
+            strangers = [daemon.connect() for _ in range(sum(leaving))]
+            for stranger in strangers:
+                stranger.send("S1 STARTTLS\r\n")
+            for stranger in strangers:
+                assert stranger.response()[:2] == ("S1", "OK")
+                stranger.send(hello)
+            for stranger in strangers:
+                assert stranger.socket.recv(1)
+            each = (daemon.rss_mb() - before) / len(strangers)
+            assert len(strangers) * each > 24
+            for count in leaving:
+                for stranger in strangers[:count]:
+                    stranger.reset()
+                del strangers[:count]
+                wait_for(lambda: daemon.rss_mb() - before < 16 + len(strangers) * each,
+                         "the memory to be given back")
         client.noop()
