@@ -18,6 +18,7 @@
 #include "mupdated/certificates.h"
 #include "mupdated/log.h"
 #include "mupdated/master.h"
+#include "mupdated/net/admission.h"
 #include "mupdated/privileges.h"
 
 #define DEFAULT_CONFIG MUPDATED_SYSCONFDIR "/mupdated.conf"
@@ -100,16 +101,17 @@ static void open_log(const struct config *config)
 /* Each connection takes a descriptor; the soft limit is often 1,024. */
 static void raise_descriptor_limit(const struct config *config)
 {
+    size_t needed = config->connections_max + ADMISSION_UNIX_RESERVE +
+                    admission_descriptors_besides(config);
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return;
     limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) == 0 &&
-        limit.rlim_cur < config->connections_max + 64)
-        log_warning("descriptors: limit=%llu is too low for mupdate_connections_max=%zu; raise "
-                    "LimitNOFILE= in the unit, or ulimit -n",
-                    (unsigned long long)limit.rlim_cur, config->connections_max);
+    if (setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < needed)
+        log_warning("descriptors: limit=%llu is too low for mupdate_connections_max=%zu, which "
+                    "needs %zu; raise LimitNOFILE= in the unit, or ulimit -n",
+                    (unsigned long long)limit.rlim_cur, config->connections_max, needed);
 }
 
 static void on_stopped(void *context)

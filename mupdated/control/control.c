@@ -16,9 +16,6 @@
 
 #define BACKLOG 128
 
-/* Operators and their scripts are few. */
-#define SESSIONS_MAX 32
-
 #define READ_BYTES 4096
 
 /* A request is a line of at most so many octets. */
@@ -375,7 +372,7 @@ static void on_connection(uv_stream_t *listening, int status)
                                      "may use the control socket");
         return;
     }
-    if (status == 0 && control->count > SESSIONS_MAX) {
+    if (status == 0 && control->count > CONTROL_SESSIONS_MAX) {
         turn_away(session, "busy", "too many clients of the control socket");
         return;
     }

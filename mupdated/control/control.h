@@ -15,6 +15,9 @@
 
 #include "mupdated/config.h"
 
+/* Clients at one time: operators and their scripts are few. */
+#define CONTROL_SESSIONS_MAX 32
+
 struct master;
 struct control;
 

@@ -4,31 +4,47 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "mupdated/control/control.h"
 #include "mupdated/log.h"
 #include "mupdated/net/connection.h"
 #include "mupdated/net/traffic.h"
 
-/* For the database, password checks, the log, and the loop. */
+/* For the database, sasldb, the log, what listens, and the loop. */
 #define OTHER_DESCRIPTORS ((size_t)64)
 
 #define REFUSALS_LOGGED 1
 #define STRANGERS_LOGGED 20
 
-static size_t sockets_max(void)
+size_t admission_descriptors_besides(const struct config *config)
+{
+    /* Two kinds of logins have so many threads each, with a socket to whom they ask. */
+    return OTHER_DESCRIPTORS + CONTROL_SESSIONS_MAX + ADMISSION_REFUSED +
+           2 * config->authentication_threads;
+}
+
+static size_t descriptors(void)
 {
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-        return SIZE_MAX - ADMISSION_REFUSED;
-    return limit.rlim_cur > 2 * OTHER_DESCRIPTORS ? limit.rlim_cur - OTHER_DESCRIPTORS
-                                                  : OTHER_DESCRIPTORS;
+        return SIZE_MAX;
+    return (size_t)limit.rlim_cur;
+}
+
+/* Of a limit that is far too low, half. */
+static size_t sockets_max(const struct admission *admission, const struct config *config)
+{
+    size_t besides = admission_descriptors_besides(config);
+
+    return admission->descriptors > 2 * besides ? admission->descriptors - besides
+                                                : admission->descriptors / 2;
 }
 
 void admission_init(struct admission *admission)
 {
     memset(admission, 0, sizeof *admission);
     peers_init(&admission->peers);
-    admission->sockets_max = sockets_max();
+    admission->descriptors = descriptors();
 }
 
 void admission_close(struct admission *admission)
@@ -36,9 +52,10 @@ void admission_close(struct admission *admission)
     peers_close(&admission->peers);
 }
 
-bool admission_has_room(const struct admission *admission, size_t count)
+bool admission_has_room(const struct admission *admission, const struct config *config,
+                        size_t count)
 {
-    return count < admission->sockets_max + ADMISSION_REFUSED;
+    return count < sockets_max(admission, config) + ADMISSION_REFUSED;
 }
 
 static struct admission *admission_of(const struct connection *connection)
@@ -168,11 +185,12 @@ bool admission_logs_undecided(struct connection *connection, size_t *unlogged)
 static size_t strangers_max(const struct admission *admission, const struct config *config)
 {
     size_t most = config->strangers_max;
+    size_t sockets = sockets_max(admission, config);
 
     if (most > config->connections_max / 2)
         most = config->connections_max / 2;
-    if (most > admission->sockets_max / 2)
-        most = admission->sockets_max / 2;
+    if (most > sockets / 2)
+        most = sockets / 2;
     return most > 0 ? most : 1;
 }
 
@@ -193,10 +211,11 @@ const char *admission_enter(struct connection *connection, const struct sockaddr
     const struct net *net = &connection->master->net;
     const struct config *config = connection->master->config;
     size_t total = config->connections_max + (address ? 0 : ADMISSION_UNIX_RESERVE);
+    size_t sockets = sockets_max(admission, config);
 
     /* Those that are closing are counted too, as their descriptors are in use. */
-    if (!make_room(admission, net->count, admission->sockets_max))
-        return admission_refuse(connection, "too many open files", admission->sockets_max);
+    if (!make_room(admission, net->count, sockets))
+        return admission_refuse(connection, "too many open files", sockets);
     if (!make_room(admission, net->count, total))
         return admission_refuse(connection, "too many connections", config->connections_max);
     if (address && address->ss_family == AF_UNSPEC)

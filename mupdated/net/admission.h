@@ -29,7 +29,7 @@ struct admission_log {
 
 struct admission {
     struct peers peers;
-    size_t sockets_max;          /* what the limit of descriptors leaves for connections */
+    size_t descriptors;           /* the process's limit */
     struct connection *strangers; /* those that are not logged in, the oldest first */
     struct connection *newest_stranger;
     size_t stranger_count;
@@ -42,8 +42,15 @@ struct admission {
 void admission_init(struct admission *admission);
 void admission_close(struct admission *admission);
 
+/*
+ * The descriptors that the process may need besides one for each connection: for the database,
+ * operators, and logins that ask somebody else.
+ */
+size_t admission_descriptors_besides(const struct config *config);
+
 /* Whether a descriptor is left for one more, if only to refuse it, when there are count. */
-bool admission_has_room(const struct admission *admission, size_t count);
+bool admission_has_room(const struct admission *admission, const struct config *config,
+                        size_t count);
 
 /*
  * A connection was accepted; address is NULL for a UNIX socket, and of the kind AF_UNSPEC when

@@ -300,8 +300,8 @@ bool connection_accept(struct master *master, uv_stream_t *listening, const char
     const char *refused;
     int error;
 
-    /* Descriptors must be left for the database and the password checks. */
-    if (!admission_has_room(&net->admission, net->count))
+    /* Descriptors must be left for the database, the password checks and operators. */
+    if (!admission_has_room(&net->admission, master->config, net->count))
         return false;
     connection = net_new_connection(net);
     if (!connection)

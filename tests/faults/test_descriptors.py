@@ -44,16 +44,21 @@ def test_a_full_file_table_stops_new_connections_only_and_only_while_it_lasts(st
 
 
 def test_who_finds_no_descriptor_left_is_told_so(daemons):
-    daemon = daemons.make(prefix=["prlimit", "--nofile=256:256"]).start()
+    daemon = daemons.make(prefix=["prlimit", "--nofile=512:512"]).start()
     with daemon.client() as client:
-        others = [daemon.client() for _ in range(191)]
+        others = [daemon.client() for _ in range(367)]
         for _ in range(500):
             with daemon.connect(banner=False) as refused:
                 assert refused.response() == ("*", "BYE", [b"too many open files"])
                 assert refused.at_end()
             client.noop()
-        # Those who came in can write, with all that opens files.
+        # Those who came in can write, with all that opens files; operators come in.
         others[-1].ok("ACTIVATE", "user.a", LOCATION, "x")
+        operators = [daemon.control() for _ in range(32)]
+        for operator in operators:
+            operator.status()
+        for operator in operators:
+            operator.close()
         full = descriptors(daemon)
         for other in others[:10]:
             other.close()
@@ -62,7 +67,19 @@ def test_who_finds_no_descriptor_left_is_told_so(daemons):
             assert other.find("user.a") == row("MAILBOX", "user.a", LOCATION, "x")
         for other in others:
             other.close()
-    daemon.wait_for_log(r'warning: refused: .* reason="too many open files" limit=192')
+    daemon.wait_for_log(r'warning: refused: .* reason="too many open files" limit=368')
+
+
+def test_logins_that_ask_others_have_descriptors_of_their_own(daemons):
+    daemon = daemons.make(prefix=["prlimit", "--nofile=512:512"]).start()
+    for threads, room in [(1, 398), (50, 300)]:
+        daemon.reload(authentication_threads=threads)
+        clients = [daemon.client() for _ in range(room)]
+        with daemon.connect(banner=False) as refused:
+            assert refused.response() == ("*", "BYE", [b"too many open files"])
+        for client in clients:
+            client.close()
+        wait_for(lambda: descriptors(daemon) < 100, "the descriptors to be free again")
 
 
 def test_descriptors_beyond_those_of_select_work(start):
