@@ -147,6 +147,12 @@ enum sasl_progress sasl_server_continue(struct sasl_server *server, const void *
 const char *sasl_server_tried_user(struct sasl_server *server);
 
 /*
+ * The other user that the last exchange was refused to act as, after the one that it tried
+ * to be was proved; NULL when it failed for another reason. Valid as the above.
+ */
+const char *sasl_server_wanted_user(struct sasl_server *server);
+
+/*
  * After DONE: whom the peer acts as, and who it proved to be; NULL before.
  * "user@hostname" is given as "user". Valid until the server is closed or the
  * layer that took it over is freed.

@@ -23,6 +23,7 @@ struct sasl_server {
     sasl_may_act_as *may_act_as;
     void *context;
     char *tried;   /* NULL until a name was seen */
+    char *wanted;  /* whom the one that it was proved to be may not act as */
     bool decoy;    /* the user of this exchange does not exist */
     bool invalid;  /* a name in it cannot be one */
     bool digest_md5; /* it is the mechanism of this exchange */
@@ -145,6 +146,8 @@ static int server_authorize(sasl_conn_t *conn, void *context, const char *wanted
         return SASL_OK;
     if (server->may_act_as && server->may_act_as(server->context, authenticated, wanted))
         return SASL_OK;
+    free(server->wanted);
+    server->wanted = strndup(wanted, wanted_len);
     sasl_seterror(conn, SASL_NOLOG, "%s may not act as %s", authenticated, wanted);
     return SASL_NOAUTHZ;
 }
@@ -243,6 +246,7 @@ void sasl_server_close(struct sasl_server *server)
         sasl_dispose(&server->conn);
     sasl_link_free(&server->link);
     free(server->tried);
+    free(server->wanted);
     free(server->sources);
     free(server->mechanisms);
     free(server->names);
@@ -398,6 +402,8 @@ enum sasl_progress sasl_server_begin(struct sasl_server *server, const char *mec
     *out_len = 0;
     free(server->tried);
     server->tried = NULL;
+    free(server->wanted);
+    server->wanted = NULL;
     server->decoy = false;
     server->invalid = false;
     server->principal =
@@ -497,6 +503,11 @@ enum sasl_kerberos sasl_server_check_kerberos(const char *hostname, struct sasl_
 const char *sasl_server_tried_user(struct sasl_server *server)
 {
     return server->tried;
+}
+
+const char *sasl_server_wanted_user(struct sasl_server *server)
+{
+    return server->wanted;
 }
 
 static const char *server_name(struct sasl_server *server, int property)

@@ -378,10 +378,24 @@ static bool has_foreign_realm(const struct auth_exchange *exchange, const char *
     return realm != NULL;
 }
 
+/* Of a login that failed. */
+static void take_names(const struct auth_exchange *exchange, struct auth_answer *answer)
+{
+    const char *wanted;
+
+    if (!exchange->sasl)
+        return;
+    answer->user = sasl_server_tried_user(exchange->sasl);
+    wanted = sasl_server_wanted_user(exchange->sasl);
+    if (wanted) {
+        answer->authenticated = answer->user;
+        answer->user = wanted;
+    }
+}
+
 static void exchange_worked(struct auth_exchange *exchange)
 {
     struct auth_answer answer = {.result = AUTH_REFUSED, .reason = exchange->failure.text};
-    const char *authenticated;
 
     switch (exchange->progress) {
     case SASL_PROGRESS_CHALLENGE:
@@ -390,7 +404,7 @@ static void exchange_worked(struct auth_exchange *exchange)
         answer.out_len = exchange->out_len;
         break;
     case SASL_PROGRESS_FAILED:
-        answer.user = exchange->sasl ? sasl_server_tried_user(exchange->sasl) : NULL;
+        take_names(exchange, &answer);
         /* Other mechanisms fail so for what a client sends, and these for too much of it. */
         if (exchange->failure.undecided && exchange->lane == AUTH_LANE_PASSWORD &&
             exchange->input_bytes <= PASSWORD_BYTES) {
@@ -400,13 +414,13 @@ static void exchange_worked(struct auth_exchange *exchange)
         break;
     case SASL_PROGRESS_DONE:
         answer.user = sasl_server_user(exchange->sasl);
-        authenticated = sasl_server_authenticated(exchange->sasl);
-        if (has_foreign_realm(exchange, authenticated)) {
+        answer.authenticated = sasl_server_authenticated(exchange->sasl);
+        if (has_foreign_realm(exchange, answer.authenticated)) {
             answer.reason = "its realm is not in loginrealms";
             break;
         }
-        if (has_role(exchange->auth, answer.user, authenticated)) {
-            grant(exchange, answer.user, authenticated);
+        if (has_role(exchange->auth, answer.user, answer.authenticated)) {
+            grant(exchange, answer.user, answer.authenticated);
             return;
         }
         answer.result = AUTH_NO_RIGHT;

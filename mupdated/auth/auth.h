@@ -63,7 +63,7 @@ struct auth_answer {
     const void *out;      /* valid during the callback */
     size_t out_len;
     const char *user;     /* the user, or the one that was tried; NULL: unknown */
-    const char *authenticated; /* with GRANTED: who that was proved to be; mostly the user */
+    const char *authenticated; /* who that was proved to be; mostly the user. NULL: nobody */
     struct layer *layer;  /* the callback's now */
     const char *reason;   /* for the log */
     const char *text;     /* for the peer, with AUTH_UNDECIDED; static */

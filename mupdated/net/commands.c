@@ -31,22 +31,26 @@ static void authentication_ends(struct connection *connection)
 }
 
 /* what is "badlogin", or something that makes no filter shut the client out. */
-static void log_no_login(struct connection *connection, const char *what, const char *user,
-                         const char *reason, size_t unlogged)
+static void log_no_login(struct connection *connection, const char *what,
+                         const struct auth_answer *answer, size_t unlogged)
 {
+    const char *mechanism = auth_exchange_mechanism(connection->auth);
+    const char *user = answer->user;
+    const char *by = answer->authenticated;
+    bool as_other = user && by && strcmp(user, by) != 0;
     char more[48] = "";
 
     if (unlogged > 0)
         snprintf(more, sizeof more, " unlogged=%zu", unlogged);
-    log_notice("%s: %s mechanism=%s user=%s reason=%s%s", what, connection->peer,
-               LOG_VALUE(auth_exchange_mechanism(connection->auth),
-                         strlen(auth_exchange_mechanism(connection->auth))),
-               user ? LOG_VALUE(user, strlen(user)) : "-", LOG_VALUE(reason, strlen(reason)), more);
+    log_notice("%s: %s mechanism=%s user=%s%s%s reason=%s%s", what, connection->peer,
+               LOG_VALUE(mechanism, strlen(mechanism)), user ? LOG_VALUE(user, strlen(user)) : "-",
+               as_other ? " by=" : "", as_other ? LOG_VALUE(by, strlen(by)) : "",
+               LOG_VALUE(answer->reason, strlen(answer->reason)), more);
 }
 
-static void log_bad_login(struct connection *connection, const char *user, const char *reason)
+static void log_bad_login(struct connection *connection, const struct auth_answer *answer)
 {
-    log_no_login(connection, "badlogin", user, reason, 0);
+    log_no_login(connection, "badlogin", answer, 0);
 }
 
 static void count_failure(struct connection *connection)
@@ -157,17 +161,17 @@ static void authentication_answered(void *context, const struct auth_answer *ans
         connection_schedule(connection);
         return;
     case AUTH_NO_RIGHT:
-        log_bad_login(connection, answer->user, answer->reason);
+        log_bad_login(connection, answer);
         refuse_login(connection, "this user has no right to use this server");
         return;
     case AUTH_REFUSED:
-        log_bad_login(connection, answer->user, answer->reason);
+        log_bad_login(connection, answer);
         refuse_login(connection, REFUSED_TEXT);
         return;
     case AUTH_UNDECIDED:
         /* Nothing was guessed, so that the address is not blamed; but it has its pause. */
         if (admission_logs_undecided(connection, &unlogged))
-            log_no_login(connection, "nologin", answer->user, answer->reason, unlogged);
+            log_no_login(connection, "nologin", answer, unlogged);
         connection->failed_logins++;
         answer_no_login(connection, answer->text);
         return;
@@ -370,7 +374,9 @@ bool commands_handle(struct connection *connection, const struct mupdate_server_
     case MUPDATE_SERVER_AUTH_RESPONSE:
         return auth_exchange_step(connection->auth, event->initial.data, event->initial.len);
     case MUPDATE_SERVER_AUTH_CANCELLED:
-        log_bad_login(connection, auth_exchange_user(connection->auth), "cancelled");
+        log_bad_login(connection,
+                      &(struct auth_answer){.user = auth_exchange_user(connection->auth),
+                                            .reason = "cancelled"});
         authentication_ends(connection);
         count_failure(connection);
         may_try_again(connection);

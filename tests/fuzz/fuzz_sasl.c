@@ -78,6 +78,7 @@ static void hear_as_server(struct fuzz *fuzz)
         check_step(progress, out, out_len, &failure);
         free(copy);
         (void)sasl_server_tried_user(server);
+        (void)sasl_server_wanted_user(server);
         check_user(server, progress == SASL_PROGRESS_DONE);
     }
     sasl_server_close(server);

@@ -248,16 +248,30 @@ def test_a_known_user_who_is_no_admin_has_no_right(admins, one):
 
 
 @pytest.mark.parametrize("authorize", [USER, "keeper"])
-def test_who_is_no_admin_cannot_act_as_one(one, authorize):
+def test_who_is_no_admin_cannot_act_as_one(admins, one, authorize):
+    port = one.socket.getsockname()[1]
     assert sasl.authenticate_plain(one, "guest", USERS["guest"], authorize)[0] == "NO"
     assert not is_in(one)
     assert sasl.authenticate_scram(one, "guest", USERS["guest"], authorize=authorize)[0] == "NO"
     assert not is_in(one)
+    for mechanism in ("PLAIN", "SCRAM-SHA-256"):
+        admins.wait_for_log(f'badlogin: .* port={port} mechanism={mechanism} user={authorize} '
+                            f'by=guest reason=".*guest may not act as {authorize}')
 
 
-def test_an_admin_who_acts_as_another_has_the_rights_of_the_other(one):
+def test_who_has_not_proved_to_be_anybody_is_not_named_as_who_acted(admins, one):
+    port = one.socket.getsockname()[1]
+    assert sasl.authenticate_plain(one, "guest", USERS["guest"], USER)[0] == "NO"
+    assert sasl.authenticate_plain(one, "guest", "wrong", USER)[0] == "NO"
+    admins.wait_for_log(f"badlogin: .* port={port} mechanism=PLAIN user={USER} by=guest reason=")
+    admins.wait_for_log(f"badlogin: .* port={port} mechanism=PLAIN user=guest reason=")
+
+
+def test_an_admin_who_acts_as_another_has_the_rights_of_the_other(admins, one):
     assert sasl.authenticate_plain(one, USER, PASSWORD, "guest") == ("NO", NO_RIGHT)
     assert not is_in(one)
+    admins.wait_for_log(f'badlogin: .* mechanism=PLAIN user=guest by={USER} '
+                        'reason="not in admins, readers or backends"')
 
 
 def test_the_user_is_noted_with_each_move(admins, name):

@@ -151,6 +151,10 @@ def test_who_is_not_an_admin_may_do_nothing_by_a_certificate(murder, master):
 def test_only_an_admin_may_act_as_another(murder, master, holder, wanted, word):
     with murder.connect(master, murder.authority.issue(f"/CN={holder}")) as client:
         assert external(client, wanted)[0] == word
+        port = client.socket.getsockname()[1]
+    if word == "NO":
+        by = f"by={holder} " if holder != wanted else ""
+        master.wait_for_log(f"badlogin: .* port={port} mechanism=EXTERNAL user={wanted} {by}reason=")
 
 
 @pytest.mark.parametrize("wanted", ["murder\0", "mur\0der", "\0murder", "mur\nder", " "])

@@ -295,6 +295,31 @@ static void acting_as_another_takes_permission(void **state)
     }
 }
 
+static void the_log_is_told_who_may_not_act_as_whom(void **state)
+{
+    static const char *const mechanisms[] = {"PLAIN", "DIGEST-MD5", "SCRAM-SHA-256"};
+    static const char *const passwords[] = {"Murder Pw", "wrong"};
+    struct sasl_endpoint endpoint = endpoint_of(0);
+    struct sasl_server *server = server_open(&endpoint);
+    struct login login;
+
+    (void)state;
+    assert_null(sasl_server_wanted_user(server));
+    for (size_t i = 0; i < 6; i++) {
+        struct sasl_client *client = client_open(&endpoint, "murder", "admin", passwords[i % 2]);
+
+        log_in(server, client, mechanisms[i / 2], &login);
+        assert_true(ended(login.server, 'F'));
+        assert_string_equal(sasl_server_tried_user(server), "murder");
+        if (i % 2)
+            assert_null(sasl_server_wanted_user(server));
+        else
+            assert_string_equal(sasl_server_wanted_user(server), "admin");
+        sasl_client_close(client);
+    }
+    sasl_server_close(server);
+}
+
 static void acting_as_oneself_by_name_takes_none(void **state)
 {
     (void)state;
@@ -485,6 +510,7 @@ int main(void)
         cmocka_unit_test(the_last_word_of_the_server_is_a_challenge_of_its_own),
         cmocka_unit_test(a_server_that_does_not_know_the_password_is_found_out),
         cmocka_unit_test(acting_as_another_takes_permission),
+        cmocka_unit_test(the_log_is_told_who_may_not_act_as_whom),
         cmocka_unit_test(acting_as_oneself_by_name_takes_none),
         cmocka_unit_test(the_default_realm_is_no_part_of_the_name_and_others_are),
         cmocka_unit_test(blanks_around_a_name_are_no_part_of_it),
