@@ -203,6 +203,8 @@ static bool start_login(struct connection *connection, const struct mupdate_serv
 /*
  * Where many logins fail, all have to wait before they are looked at: so those who
  * guess get no more answers by opening more connections, and those who can log in still do.
+ * A login that the password cache knows waits like all: an answer at once would tell that each
+ * guess without one is wrong.
  */
 static bool must_wait(const struct connection *connection)
 {

@@ -237,3 +237,22 @@ def test_a_password_that_is_changed_in_sasldb_holds_at_once(start):
     saslpasswd(accounts, "-c", USER, password="another")
     assert login(master) == FAILED
     assert login(master, password="another") == OK
+
+
+def test_where_many_logins_fail_a_known_one_waits_like_a_wrong_one(checked, checker):
+    master = checked(failedloginpause="3s")
+    assert login(master) == OK
+    guessers = [master.connect() for _ in range(20)]
+    for guesser in guessers:
+        sasl.begin(guesser, "PLAIN", sasl.plain(USER, "wrong"))
+    wait_for(lambda: master.log().count("badlogin:") == 20, "the failures")
+    with master.connect() as known:
+        sasl.begin(known, "PLAIN", sasl.plain(USER, PASSWORD))
+        for _ in range(3):
+            with master.connect(source="127.0.0.2") as other:
+                assert sasl.authenticate_plain(other, USER, PASSWORD) == OK
+        assert known.has_nothing()
+        assert sasl.outcome(known) == OK
+    assert checker.checks == 21
+    for guesser in guessers:
+        guesser.close()
