@@ -9,6 +9,7 @@ import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'support'))
 
+from measured import pytest_terminal_summary, report  # noqa: E402,F401
 from rig import Rig  # noqa: E402
 
 LOG_LINES = 100
@@ -16,7 +17,6 @@ LOG_LINES = 100
 NOISE = ('skiplist: ', 'twoskip: ', 'USAGE ', 'counts: ', 'graceful shutdown',
          'murder PLAIN User logged in', 'reason="session closed"',
          'notice: login: ', 'the client ended the connection')
-REPORT = []
 
 
 @pytest.fixture(scope='session')
@@ -34,12 +34,6 @@ def rig(request):
 def whole(rig):
     yield
     rig.mend()
-
-
-@pytest.fixture
-def report():
-    """Call it with a line that the end of the run shall show."""
-    return REPORT.append
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -60,13 +54,6 @@ def pytest_runtest_makereport(item, call):
                         ('what the master logged', murder.master.log_text())):
         lines = [line for line in text.splitlines() if not any(word in line for word in NOISE)]
         result.sections.append((title, '\n'.join(lines[-LOG_LINES:])))
-
-
-def pytest_terminal_summary(terminalreporter):
-    if REPORT:
-        terminalreporter.section('measured')
-        for line in REPORT:
-            terminalreporter.line(line)
 
 
 def pytest_unconfigure(config):

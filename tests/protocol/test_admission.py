@@ -212,7 +212,7 @@ def test_the_time_to_log_in_ends_every_half_way(start, certificate, stage):
 # --- memory ---
 
 
-def test_two_thousand_greedy_strangers_cost_bounded_memory(start, certificate):
+def test_two_thousand_greedy_strangers_cost_bounded_memory(start, certificate, report):
     daemon = start(**certificate, log_level="notice", connections_per_address=4096,
                    limit_unauthenticated=2000, mupdate_connections_max=4096)
     with daemon.client() as client:
@@ -225,7 +225,7 @@ def test_two_thousand_greedy_strangers_cost_bounded_memory(start, certificate):
         client.noop()
         # What one of them may send, and as much for everything else.
         limits_rss(daemon, before, 2000 * 2 * 64 / 1024)
-        print(f"\n2000 greedy strangers: {daemon.rss_mb() - before:.0f} MB")
+        report(f"2000 greedy strangers: {daemon.rss_mb() - before:.0f} MB")
         for stranger in greedy:
             stranger.send("A\r\n")
         client.noop()

@@ -11,6 +11,7 @@ import pytest
 
 import dumps
 import mupdated
+from measured import pytest_terminal_summary, report  # noqa: F401
 
 _numbers = itertools.count()
 
