@@ -170,6 +170,13 @@ static void give_memory_back(struct net *net)
     net->peak = net->count;
 }
 
+/* Who was sent all and only does not end in turn is gone for the first reason. */
+static void cut(struct connection *connection)
+{
+    connection_close(connection, connection->shut_down ? connection->reason
+                                                       : "the last bytes were not taken in time");
+}
+
 static void on_sweep(uv_timer_t *timer)
 {
     struct net *net = timer->data;
@@ -184,7 +191,7 @@ static void on_sweep(uv_timer_t *timer)
         next = connection->next;
         if (connection->state >= CONNECTION_DRAINING) {
             if (now - connection->state_ms >= DRAIN_MS)
-                connection_close(connection, "the last bytes were not taken in time");
+                cut(connection);
             continue;
         }
         if (!connection->user && config->login_timeout_ms > 0 &&
@@ -275,7 +282,7 @@ void net_cut_all(struct net *net)
 
     for (struct connection *connection = net->connections; connection; connection = next) {
         next = connection->next;
-        connection_close(connection, "the last bytes were not taken in time");
+        cut(connection);
     }
 }
 
