@@ -40,6 +40,7 @@ def test_the_dump_is_complete_and_in_order_and_ends_in_ok(daemon, count):
 
 def test_each_change_reaches_the_stream_at_once_with_nothing_asked_for(daemon):
     with daemon.subscriber() as stream, daemon.client() as client:
+        assert stream.changes() == []  # it has shown that it is live: nothing is repeated for it
         for number in range(50):
             name = f"user.{number}"
             client.ok("RESERVE", name, ONE)
