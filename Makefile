@@ -81,7 +81,7 @@ DAEMON := $(wildcard mupdated/*.c mupdated/*/*.c)
 TOOLS_CTL := $(wildcard tools/mupdatectl/*.c)
 # What mupdatectl shares with the daemon, to work on its database while that is stopped.
 ROOMS_CTL := $(wildcard mupdated/store/*.c mupdated/dump/*.c mupdated/table/*.c mupdated/config*.c) \
-    mupdated/log.c
+    mupdated/control/json.c mupdated/log.c
 TOOLS_BENCH := $(wildcard tools/mupdate-bench/*.c)
 UNIT_TESTS := $(wildcard tests/unit/*/test_*.c)
 UNIT_SUPPORT := $(filter-out $(UNIT_TESTS),$(wildcard tests/unit/*/*.c tests/unit/*.c))

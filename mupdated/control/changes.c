@@ -30,6 +30,7 @@ struct changes_task {
     uint64_t last;      /* of the piece */
     int64_t since_us;
     char *mailbox;      /* NULL: any */
+    size_t mailbox_len;
     bool follow;
     atomic_bool cancelled;
     struct change *shown[PIECE_SHOWN];
@@ -57,14 +58,11 @@ static void task_free(struct changes_task *reading)
 
 static bool is_wanted(const struct changes_task *reading, const struct change *change)
 {
-    struct mupdate_text mailbox = {reading->mailbox, 0};
+    struct mupdate_text mailbox = {reading->mailbox, reading->mailbox_len};
 
     if (change->now.time_us < reading->since_us)
         return false;
-    if (!reading->mailbox)
-        return true;
-    mailbox.len = strlen(reading->mailbox);
-    return text_equal(change->now.mupdate.name, mailbox);
+    return !reading->mailbox || text_equal(change->now.mupdate.name, mailbox);
 }
 
 static bool on_change(void *context, const struct change *change)
@@ -116,31 +114,12 @@ static void on_read(uv_work_t *work, int status)
         task_free(reading);
 }
 
-static json_t *change_json(const struct change *change)
-{
-    json_t *object = json_row(&change->now.mupdate);
-
-    if (object &&
-        json_object_set_new(object, "sequence", json_integer((json_int_t)change->now.sequence)) ==
-            0 &&
-        json_object_set_new(object, "time_us", json_integer(change->now.time_us)) == 0 &&
-        json_object_set_new(object, "term", json_integer((json_int_t)change->term)) == 0 &&
-        json_set_text(object, "who", change->now.who) &&
-        (change->old_state == MUPDATE_ABSENT ||
-         (json_object_set_new(object, "old_state",
-                              json_string(json_state_name(change->old_state))) == 0 &&
-          json_set_text(object, "old_location", change->old_location))))
-        return object;
-    json_decref(object);
-    return NULL;
-}
-
 static bool say_piece(struct changes_task *reading, struct control_session *session, bool more)
 {
     json_t *changes = json_array();
 
     for (size_t i = 0; i < reading->shown_count; i++)
-        if (json_array_append_new(changes, change_json(reading->shown[i])) != 0) {
+        if (json_array_append_new(changes, json_change(reading->shown[i])) != 0) {
             json_decref(changes);
             return false;
         }
@@ -219,14 +198,18 @@ static uint64_t choose_start(const struct master *master, const json_t *request)
 bool control_changes(struct control_session *session, const json_t *request)
 {
     struct master *master = control_session_master(session);
-    const char *mailbox = json_string_value(json_object_get(request, "mailbox"));
     struct changes_task *reading = calloc(1, sizeof *reading);
 
     if (!reading)
         return false;
-    if (mailbox && !(reading->mailbox = strdup(mailbox))) {
+    if (!json_get_text(request, "mailbox", &reading->mailbox, &reading->mailbox_len)) {
         free(reading);
         return false;
+    }
+    if (!reading->mailbox && (json_object_get(request, "mailbox") ||
+                              json_object_get(request, "mailbox_base64"))) {
+        free(reading);
+        return control_refuse(session, "syntax", "mailbox is a name");
     }
     reading->task.run = run;
     reading->task.close = close_task;

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "wire/base64.h"
 
@@ -66,4 +67,51 @@ json_t *json_row(const struct mupdate_row *row)
         return object;
     json_decref(object);
     return NULL;
+}
+
+json_t *json_change(const struct change *change)
+{
+    json_t *object = json_row(&change->now.mupdate);
+
+    if (object &&
+        json_object_set_new(object, "sequence", json_integer((json_int_t)change->now.sequence)) ==
+            0 &&
+        json_object_set_new(object, "time_us", json_integer(change->now.time_us)) == 0 &&
+        json_object_set_new(object, "term", json_integer((json_int_t)change->term)) == 0 &&
+        json_set_text(object, "who", change->now.who) &&
+        (change->old_state == MUPDATE_ABSENT ||
+         (json_object_set_new(object, "old_state",
+                              json_string(json_state_name(change->old_state))) == 0 &&
+          json_set_text(object, "old_location", change->old_location))))
+        return object;
+    json_decref(object);
+    return NULL;
+}
+
+bool json_get_text(const json_t *object, const char *key, char **text, size_t *len)
+{
+    const json_t *value = json_object_get(object, key);
+    char other_key[32];
+    bool encoded = !json_is_string(value);
+
+    *text = NULL;
+    *len = 0;
+    if (encoded) {
+        (void)snprintf(other_key, sizeof other_key, "%s_base64", key);
+        value = json_object_get(object, other_key);
+    }
+    if (!json_is_string(value))
+        return true;
+    *len = json_string_length(value);
+    *text = malloc(*len + 1);
+    if (!*text)
+        return false;
+    memcpy(*text, json_string_value(value), *len + 1);
+    if (encoded && !base64_decode((uint8_t *)*text, *len, len)) {
+        free(*text);
+        *text = NULL;
+        return true;
+    }
+    (*text)[*len] = '\0';
+    return true;
 }

@@ -138,6 +138,16 @@ static void count_users(struct stats *stats, size_t logged_in)
     }
 }
 
+static int compare_behind(const void *a, const void *b)
+{
+    const struct stats_subscriber *left = a;
+    const struct stats_subscriber *right = b;
+
+    if (left->behind != right->behind)
+        return left->behind > right->behind ? -1 : 1;
+    return left->connection->number < right->connection->number ? -1 : 1;
+}
+
 static bool gather_connections(const struct net *net, struct stats *stats)
 {
     size_t logged_in = 0;
@@ -164,6 +174,9 @@ static bool gather_connections(const struct net *net, struct stats *stats)
             stats->lag_seconds = subscriber->behind_seconds;
         stats->subscriber_count++;
     }
+    if (stats->subscriber_count)
+        qsort(stats->subscribers, stats->subscriber_count, sizeof *stats->subscribers,
+              compare_behind);
     count_users(stats, logged_in);
     return true;
 }
@@ -212,6 +225,7 @@ bool stats_gather(struct master *master, struct stats *stats)
     stats->now_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
     stats->uptime_seconds = (double)(uv_hrtime() - master->started_ns) / 1e9;
     stats->resident_bytes = resident_bytes();
+    stats->confirmed = store_confirmed(master->store);
     stats->position = master->position;
     stats->position.last = table_sequence(master->table);
     table_counts(master->table, &stats->rows);

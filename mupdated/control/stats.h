@@ -60,6 +60,7 @@ struct stats {
     double uptime_seconds;
     uint64_t resident_bytes;
     /* the table */
+    bool confirmed;
     struct store_position position;
     struct table_counts rows;
     unsigned char digest[TABLE_DIGEST_BYTES];
@@ -71,7 +72,7 @@ struct stats {
     uint64_t by_activity[STATS_ACTIVITIES];
     struct stats_user *users; /* those logged in, in octet order */
     size_t user_count;
-    struct stats_subscriber *subscribers;
+    struct stats_subscriber *subscribers; /* the furthest behind first */
     size_t subscriber_count;
     uint64_t lag_changes;   /* the furthest that a subscriber is behind */
     double lag_seconds;

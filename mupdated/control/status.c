@@ -162,9 +162,9 @@ static json_t *counters_json(const struct counters *counters)
 
 static json_t *table_json(const struct stats *stats)
 {
-    json_t *table = json_pack("{s:I,s:I,s:I,s:o}", "rows", U64(stats->rows.rows), "active",
-                              U64(stats->rows.active), "reserved", U64(stats->rows.reserved),
-                              "servers", servers_json(stats));
+    json_t *table = json_pack("{s:b,s:I,s:I,s:I,s:o}", "confirmed", (int)stats->confirmed, "rows",
+                              U64(stats->rows.rows), "active", U64(stats->rows.active), "reserved",
+                              U64(stats->rows.reserved), "servers", servers_json(stats));
 
     if (table && json_set_hex(table, "digest", stats->digest, sizeof stats->digest))
         return table;

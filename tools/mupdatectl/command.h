@@ -17,6 +17,9 @@
 /* FIND of a name that is not there, as grep(1) says "no match". */
 #define CTL_EXIT_ABSENT 1
 
+/* Something was found that the operator should look at. */
+#define CTL_EXIT_FOUND 1
+
 /* One run of the program. */
 struct ctl {
     const struct ctl_command *command;
@@ -26,6 +29,7 @@ struct ctl {
     bool tls_first; /* "/tls" stands behind the host */
     const char *config_file; /* NULL: the default one */
     const char *database;    /* --database; NULL: as the configuration says */
+    const char *socket;      /* --socket; NULL: as the configuration and the database say */
     const char *password_file;
     char *password; /* once known; wiped at the end */
     bool json;
@@ -58,6 +62,11 @@ extern const struct ctl_command ctl_load_command;
 extern const struct ctl_command ctl_backup_command;
 extern const struct ctl_command ctl_restore_command;
 extern const struct ctl_command ctl_confirm_command;
+extern const struct ctl_command ctl_status_command;
+extern const struct ctl_command ctl_connections_command;
+extern const struct ctl_command ctl_kick_command;
+extern const struct ctl_command ctl_log_command;
+extern const struct ctl_command ctl_reservations_command;
 
 /* The command of that name, or NULL. */
 const struct ctl_command *ctl_command_find(const char *name);

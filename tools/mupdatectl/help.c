@@ -9,7 +9,8 @@ static const struct ctl_command *const commands[] = {
     &ctl_find_command,     &ctl_list_command,       &ctl_watch_command,  &ctl_reserve_command,
     &ctl_activate_command, &ctl_deactivate_command, &ctl_delete_command, &ctl_ping_command,
     &ctl_dump_command,     &ctl_load_command,       &ctl_backup_command, &ctl_restore_command,
-    &ctl_confirm_command,
+    &ctl_confirm_command,  &ctl_status_command,     &ctl_connections_command,
+    &ctl_kick_command,     &ctl_log_command,        &ctl_reservations_command,
 };
 /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is an array of pointers */
 static const size_t COMMANDS = sizeof commands / sizeof *commands;
@@ -23,6 +24,8 @@ static const char shared_help[] =
     "Options of those that work on the master's own host:\n"
     "  -C, --config FILE          the master's configuration (default: " CTL_DEFAULT_CONFIG ")\n"
     "      --database DIR         the master's database (default: as the configuration says)\n"
+    "      --socket PATH          the master's control socket (default: as the configuration\n"
+    "                             says, or \"control\" in the database)\n"
     "\n"
     "Options of those that talk to a server:\n"
     "  -h, --host HOST[:PORT][/tls]\n"

@@ -17,7 +17,7 @@
 
 /* --- where --- */
 
-static struct config *read_config(const struct ctl *ctl, struct config_error *error)
+struct config *ctl_config_read(const struct ctl *ctl, struct config_error *error)
 {
     const char *file = ctl->config_file ? ctl->config_file : CTL_DEFAULT_CONFIG;
 
@@ -69,7 +69,7 @@ int ctl_place_find(struct ctl_place *place, const struct ctl *ctl, bool may_be_m
     int status;
 
     memset(place, 0, sizeof *place);
-    place->config = read_config(ctl, &error);
+    place->config = ctl_config_read(ctl, &error);
     if (!place->config)
         return ctl_complain(EX_CONFIG, "%s", error.text);
     directory = ctl->database ? ctl->database : place->config->database_directory;

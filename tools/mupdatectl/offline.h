@@ -16,6 +16,10 @@
 #include "tools/mupdatectl/command.h"
 
 struct config;
+struct config_error;
+
+/* The configuration that the options name, to be freed with config_free(); NULL: *error. */
+struct config *ctl_config_read(const struct ctl *ctl, struct config_error *error);
 
 /* Where the table is, and whose it is. */
 struct ctl_place {

@@ -22,6 +22,7 @@ enum {
     OPTION_COMPRESS,
     OPTION_TIMEOUT,
     OPTION_DATABASE,
+    OPTION_SOCKET,
     OPTION_JSON,
     OPTION_HELP,
     OPTION_VERSION,
@@ -35,6 +36,7 @@ static const struct option shared_options[] = {
     {"mechanism", required_argument, NULL, 'm'},
     {"config", required_argument, NULL, 'C'},
     {"database", required_argument, NULL, OPTION_DATABASE},
+    {"socket", required_argument, NULL, OPTION_SOCKET},
     {"authorize", required_argument, NULL, OPTION_AUTHORIZE},
     {"password-file", required_argument, NULL, OPTION_PASSWORD_FILE},
     {"tls", required_argument, NULL, OPTION_TLS},
@@ -192,6 +194,9 @@ static bool take_shared(struct ctl *ctl, int option, const char *value)
         return true;
     case OPTION_DATABASE:
         ctl->database = value;
+        return true;
+    case OPTION_SOCKET:
+        ctl->socket = value;
         return true;
     case OPTION_AUTHORIZE:
         ctl->connect.authorize = value;

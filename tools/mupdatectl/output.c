@@ -7,6 +7,7 @@
 #include <sysexits.h>
 
 #include "tools/mupdatectl/command.h"
+#include "wire/base64.h"
 
 const char *ctl_state_name(enum mupdate_state state)
 {
@@ -73,6 +74,51 @@ static void write_acl(FILE *file, struct mupdate_text acl)
         if (start < acl.len)
             putc(' ', file);
     }
+}
+
+/* The text that object has under key or key_base64. */
+static void write_member(FILE *file, const json_t *object, const char *key,
+                         void (*write)(FILE *file, struct mupdate_text text))
+{
+    const json_t *value = json_object_get(object, key);
+    char other_key[32];
+    char *copy;
+    size_t len;
+
+    if (json_is_string(value)) {
+        write(file, (struct mupdate_text){json_string_value(value), json_string_length(value)});
+        return;
+    }
+    (void)snprintf(other_key, sizeof other_key, "%s_base64", key);
+    value = json_object_get(object, other_key);
+    copy = json_is_string(value) ? strdup(json_string_value(value)) : NULL;
+    if (copy && base64_decode((uint8_t *)copy, strlen(copy), &len))
+        write(file, (struct mupdate_text){copy, len});
+    free(copy);
+}
+
+void ctl_write_member(FILE *file, const json_t *object, const char *key)
+{
+    write_member(file, object, key, ctl_write_escaped);
+}
+
+void ctl_write_acl_member(FILE *file, const json_t *object)
+{
+    write_member(file, object, "acl", write_acl);
+}
+
+void ctl_write_column(FILE *file, const json_t *object, const char *key, int columns)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *memory = open_memstream(&text, &len);
+
+    if (memory) {
+        ctl_write_member(memory, object, key);
+        (void)fclose(memory);
+    }
+    (void)fprintf(file, "%-*s ", columns, text && *text ? text : "-");
+    free(text);
 }
 
 void ctl_write_row(FILE *file, const struct mupdate_row *row)

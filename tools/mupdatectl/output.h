@@ -32,6 +32,18 @@ json_t *ctl_row_json(const struct mupdate_row *row);
 /* Adds a text under key, or under key_base64; false when memory ran out. */
 bool ctl_json_set_text(json_t *object, const char *key, struct mupdate_text text);
 
+/*
+ * Write the text that object has under key, or under key_base64, as ctl_write_escaped()
+ * does; nothing when there is none.
+ */
+void ctl_write_member(FILE *file, const json_t *object, const char *key);
+
+/* Its ACL, as ctl_write_row() writes it. */
+void ctl_write_acl_member(FILE *file, const json_t *object);
+
+/* As ctl_write_member(), with blanks behind it, up to so many columns, and one more; "-" for nothing. */
+void ctl_write_column(FILE *file, const json_t *object, const char *key, int columns);
+
 /* Print the row to standard output. Exit status. */
 int ctl_print_row(bool json, const struct mupdate_row *row);
 

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <string.h>
+#include <sysexits.h>
+
+#include "tools/mupdatectl/local.h"
+#include "tools/mupdatectl/output.h"
+#include "tools/mupdatectl/when.h"
+
+enum { OPTION_OLDER_THAN = CTL_OWN_OPTION };
+
+struct listing {
+    bool json;
+    int64_t now_us;
+    uint64_t count;
+};
+
+/* In microseconds; -1: it was said that text is none. */
+static int64_t take_age(const char *text)
+{
+    int64_t age_us = ctl_duration_us(text);
+
+    if (age_us < 0)
+        (void)ctl_complain(EX_USAGE, "--older-than %s: give a time such as 90s, 10m or 2h", text);
+    return age_us;
+}
+
+static int print_reservation(void *context, const json_t *item)
+{
+    struct listing *listing = context;
+    int64_t made_us = json_integer_value(json_object_get(item, "time_us"));
+    char made[CTL_WHEN_BYTES];
+    char age[CTL_WHEN_BYTES];
+
+    listing->count++;
+    if (listing->json)
+        return ctl_print_json(json_deep_copy(item));
+    (void)printf("%s\t%s\t", ctl_moment_text(made_us, made),
+                 ctl_duration_text((double)(listing->now_us - made_us) / 1e6, age));
+    ctl_write_member(stdout, item, "who");
+    (void)putchar('\t');
+    ctl_write_member(stdout, item, "name");
+    (void)putchar('\t');
+    ctl_write_member(stdout, item, "location");
+    (void)putchar('\n');
+    return 0;
+}
+
+static int reservations(struct ctl *ctl, int argc, char **argv)
+{
+    struct listing listing = {.now_us = ctl_now_us()};
+    json_int_t before_us = INT64_MAX;
+    bool stale_only = false;
+    struct ctl_local local;
+    int option;
+    int status;
+
+    while ((option = ctl_option(ctl, argc, argv)) != CTL_END) {
+        int64_t age_us;
+
+        if (option == CTL_STOP)
+            return ctl->status;
+        age_us = take_age(optarg);
+        if (age_us < 0)
+            return EX_USAGE;
+        stale_only = true;
+        before_us = listing.now_us - age_us;
+    }
+    listing.json = ctl->json;
+    status = ctl_local_open(&local, ctl);
+    if (status)
+        return status;
+    status = ctl_local_list(&local,
+                            json_pack("{sssI}", "do", "reservations", "before_us", before_us),
+                            "reservations", print_reservation, &listing);
+    if (status)
+        (void)ctl_local_failed(&local, status);
+    ctl_local_close(&local);
+    if (!status)
+        status = ctl_flush();
+    return status ? status : stale_only && listing.count > 0 ? CTL_EXIT_FOUND : 0;
+}
+
+static const struct option reservations_options[] = {
+    {"older-than", required_argument, NULL, OPTION_OLDER_THAN},
+    {NULL, 0, NULL, 0},
+};
+
+const struct ctl_command ctl_reservations_command = {
+    .name = "reservations",
+    .arguments = "[--older-than TIME]",
+    .summary = "which names are reserved",
+    .help = "Show the names that are reserved: since when, for how long, by whom, for which\n"
+            "location. A reservation that is minutes old was left by a creation that died.\n"
+            "\n"
+            "      --older-than TIME      only those that are older: 90s, 10m, 2h, 1d. The exit\n"
+            "                             status is 1 if there are any\n",
+    .run = reservations,
+    .options = reservations_options,
+    .maximum = 0,
+};
