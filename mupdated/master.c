@@ -316,7 +316,7 @@ static void on_poll(uv_timer_t *timer)
 {
     struct stop *stop = timer->data;
 
-    if (stop->master->net.count == 0)
+    if (stop->master->net.count == 0 && stop->master->control_work == 0)
         uv_close((uv_handle_t *)timer, on_poll_closed);
     else if (++stop->polls == STOP_POLLS_MAX)
         net_cut_all(&stop->master->net);

@@ -41,6 +41,9 @@ struct master {
     struct control *control; /* NULL: there is no control socket */
     struct store_position position; /* of the start; first is kept up to date */
     struct counters counters;
+    unsigned control_work;   /* of control/, under way in other threads: it uses the store */
+    bool confirming;         /* control/confirm.c */
+    bool copying;            /* control/copy.c: there is one, or it is made or removed */
     uint64_t started_ns;     /* of uv_hrtime() */
     uint64_t unconfirmed_log_ms;   /* net/unconfirmed.c: when it was logged last */
     uint64_t unconfirmed_unlogged; /* how often it was not, since then */

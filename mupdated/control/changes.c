@@ -25,7 +25,7 @@ struct changes_task {
     struct control_session *session; /* NULL: closed while the pool reads */
     uv_work_t work;
     enum changes_state state;
-    struct store *store;
+    struct master *master;
     uint64_t next;      /* the first one not looked at yet */
     uint64_t last;      /* of the piece */
     int64_t since_us;
@@ -91,8 +91,9 @@ static void read_piece(uv_work_t *work)
     do {
         reading->error.text[0] = '\0';
         reading->error.again = false;
-        reading->result = store_changes_between(reading->store, reading->next, reading->last,
-                                                on_change, reading, &reading->error);
+        reading->result = store_changes_between(reading->master->store, reading->next,
+                                                reading->last, on_change, reading,
+                                                &reading->error);
     } while (reading->result == STORE_REFUSED && reading->error.again &&
              !atomic_load(&reading->cancelled));
     /* The piece may have been trimmed meanwhile. */
@@ -107,6 +108,7 @@ static void on_read(uv_work_t *work, int status)
     struct changes_task *reading = work->data;
 
     (void)status;
+    reading->master->control_work--;
     reading->state = CHANGES_READ;
     if (reading->session)
         control_session_wake(reading->session);
@@ -163,6 +165,7 @@ static enum control_progress run(struct control_task *task, struct control_sessi
         reading->last = reading->next + PIECE_LOOKED_AT - 1;
     if (uv_queue_work(master->loop, &reading->work, read_piece, on_read) != 0)
         return CONTROL_FAILED;
+    master->control_work++;
     reading->state = CHANGES_READING;
     return CONTROL_WAIT;
 }
@@ -217,7 +220,7 @@ bool control_changes(struct control_session *session, const json_t *request)
     reading->task.follows = reading->follow;
     reading->session = session;
     reading->work.data = reading;
-    reading->store = master->store;
+    reading->master = master;
     reading->next = choose_start(master, request);
     reading->since_us = json_integer_value(json_object_get(request, "since_us"));
     control_session_begin(session, &reading->task);

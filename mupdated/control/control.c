@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "mupdated/control/copy.h"
 #include "mupdated/control/requests.h"
 #include "mupdated/log.h"
 #include "mupdated/net/unix_socket.h"
@@ -431,6 +432,7 @@ struct control *control_start(struct master *master, const struct config *config
     const char *key = "control_socket";
     const char *wrong;
 
+    control_copy_clean(config->database_directory);
     if (!config->control_socket)
         return NULL;
     control = calloc(1, sizeof *control);

@@ -12,6 +12,8 @@ static const struct request_kind {
     {"kick", control_kick},
     {"reservations", control_reservations},
     {"changes", control_changes},
+    {"confirm", control_confirm},
+    {"copy", control_copy},
 };
 
 bool control_request(struct control_session *session, const json_t *request)

@@ -23,5 +23,7 @@ bool control_connections(struct control_session *session, const json_t *request)
 bool control_kick(struct control_session *session, const json_t *request);
 bool control_reservations(struct control_session *session, const json_t *request);
 bool control_changes(struct control_session *session, const json_t *request);
+bool control_confirm(struct control_session *session, const json_t *request);
+bool control_copy(struct control_session *session, const json_t *request);
 
 #endif

@@ -49,11 +49,11 @@ def test_a_running_masters_changes_are_dumped_as_they_were_made(start):
         (b"A", b"user.\xff\" \\", b"two.test", b"", 3, b"murder")]
 
 
-def test_while_the_master_runs_the_tool_says_so(start):
-    daemon = start()
+def test_a_master_that_cannot_be_asked_is_told_of(start):
+    daemon = start(control_socket="none")
     for arguments in (["dump"], ["confirm"], ["backup", daemon.directory / "backup"]):
         done = daemon.ctl(*arguments, status=EX_UNAVAILABLE)
-        assert b"in use by process" in done.stderr
+        assert b"in use by process" in done.stderr and b"control_socket" in done.stderr
     assert not (daemon.directory / "backup").exists()
     assert not list(daemon.directory.glob("backup*"))
 

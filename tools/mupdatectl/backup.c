@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "mupdated/store/copy.h"
-#include "tools/mupdatectl/offline.h"
+#include "tools/mupdatectl/copy.h"
 #include "tools/mupdatectl/output.h"
 #include "tools/mupdatectl/progress.h"
 
@@ -56,24 +56,39 @@ static int make_work(const struct ctl_place *place, const char *target, struct b
     return 0;
 }
 
-/*
- * Copy the table to paths->copy: the one place where a table that is in use would be asked of
- * the mupdated that uses it. As the owner afterwards.
- */
+/* By the mupdated that uses the table. */
+static int take_copy(const struct ctl_place *place, const struct backup_paths *paths,
+                     const struct store_error *busy)
+{
+    struct ctl_local local = place->local;
+    char path[PATH_MAX];
+    int status = ctl_copy_take(place, &local, path, busy);
+
+    if (status)
+        return status;
+    status = ctl_copy_move(place, path, paths->copy);
+    ctl_local_close(&local);
+    return status;
+}
+
+/* Copy the table to paths->copy. */
 static int copy_table(const struct ctl_place *place, const struct backup_paths *paths)
 {
     struct ctl_progress progress;
     struct store_error error;
     struct store *store;
-    enum store_result result;
-    int status = ctl_table_open(place, &store);
+    int status;
+    enum store_result result = ctl_table_open_idle(place, &store, &error, &status);
 
-    if (status)
+    if (result == STORE_BUSY)
+        return take_copy(place, paths, &error);
+    if (result != STORE_OK)
         return status;
     ctl_progress_begin(&progress, "copying", "MB", 0);
     result = store_backup(store, paths->copy, on_copied, &progress, &error);
     ctl_progress_end(&progress);
-    ctl_table_close(store);
+    store_close(store);
+    ctl_as_self();
     return result == STORE_OK ? 0 : ctl_store_failed(result, &error);
 }
 

@@ -1,31 +1,59 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <stdio.h>
+#include <sysexits.h>
 
 #include "tools/mupdatectl/offline.h"
 #include "tools/mupdatectl/output.h"
+
+static int say(const struct ctl_place *place, bool before, const char *then)
+{
+    printf(before ? "The table in %s was confirmed already.\n" : "The table in %s is confirmed: %s.\n",
+           place->directory, then);
+    return ctl_flush();
+}
+
+/* By the mupdated that uses the table, which serves it at once. */
+static int ask_daemon(const struct ctl_place *place, const struct store_error *busy)
+{
+    struct ctl_local local = place->local;
+    bool before = false;
+    json_t *answer;
+    int status = ctl_local_connect(&local);
+
+    if (status)
+        return ctl_complain(EX_UNAVAILABLE, "%s; and it cannot be asked: %s", busy->text,
+                            local.text);
+    status = ctl_local_ask(&local, json_pack("{ss}", "do", "confirm"), &answer);
+    if (status) {
+        (void)ctl_local_failed(&local, status);
+    } else {
+        before = json_is_true(json_object_get(answer, "before"));
+        json_decref(answer);
+    }
+    ctl_local_close(&local);
+    return status ? status : say(place, before, "mupdated serves it");
+}
 
 static int confirm_table(const struct ctl_place *place)
 {
     struct store *store;
     struct store_error error;
-    enum store_result result = STORE_OK;
+    int status;
+    enum store_result result = ctl_table_open_idle(place, &store, &error, &status);
     bool before;
-    int status = ctl_table_open(place, &store);
 
-    if (status)
+    if (result == STORE_BUSY)
+        return ask_daemon(place, &error);
+    if (result != STORE_OK)
         return status;
     before = store_confirmed(store);
     if (!before)
         result = store_confirm(store, &error);
     if (result != STORE_OK)
         status = ctl_store_failed(result, &error);
-    ctl_table_close(store);
-    if (status)
-        return status;
-    printf(before ? "The table in %s was confirmed already.\n"
-                  : "The table in %s is confirmed: mupdated will serve it.\n",
-           place->directory);
-    return ctl_flush();
+    store_close(store);
+    ctl_as_self();
+    return status ? status : say(place, before, "mupdated will serve it");
 }
 
 static int confirm(struct ctl *ctl, int argc, char **argv)

@@ -175,22 +175,22 @@ static int write_rows(struct dumping *dumping, struct store *store)
 static int dump_table(struct dumping *dumping, const struct ctl_place *place)
 {
     struct store_position position;
-    struct store *store;
-    int status = ctl_table_open(place, &store);
+    struct ctl_table table;
+    int status = ctl_table_open(place, &table);
 
     if (status)
         return status;
-    store_position(store, &position);
+    store_position(table.store, &position);
     memcpy(dumping->header.history, position.history, sizeof dumping->header.history);
     dumping->header.term = position.term;
     dumping->header.sequence = position.last;
     dumping->header.time_s = (int64_t)time(NULL);
-    status = count_rows(dumping, store);
+    status = count_rows(dumping, table.store);
     if (!status)
-        status = write_rows(dumping, store);
-    if (!status && !store_confirmed(store))
+        status = write_rows(dumping, table.store);
+    if (!status && !store_confirmed(table.store))
         (void)ctl_complain(0, "note: the table that was dumped is not confirmed");
-    ctl_table_close(store);
+    ctl_table_close(&table);
     return status;
 }
 

@@ -185,15 +185,15 @@ static int read_offline(struct reading *reading, const struct ctl_place *place)
 {
     struct store_position position;
     struct store_error error;
-    struct store *store;
+    struct ctl_table table;
     enum store_result result;
-    int status = ctl_table_open(place, &store);
+    int status = ctl_table_open(place, &table);
 
     if (status)
         return status;
-    store_position(store, &position);
-    result = store_changes(store, position.first, on_change, reading, &error);
-    ctl_table_close(store);
+    store_position(table.store, &position);
+    result = store_changes(table.store, position.first, on_change, reading, &error);
+    ctl_table_close(&table);
     if (reading->failed)
         return reading->failed;
     return result == STORE_OK ? print_kept(reading) : ctl_store_failed(result, &error);

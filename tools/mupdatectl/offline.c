@@ -14,6 +14,7 @@
 #include "mupdated/config.h"
 #include "mupdated/store/copy.h"
 #include "mupdated/store/swap.h"
+#include "tools/mupdatectl/copy.h"
 
 /* --- where --- */
 
@@ -88,6 +89,7 @@ int ctl_place_find(struct ctl_place *place, const struct ctl *ctl, bool may_be_m
         .acl_bytes = place->config->acl_bytes,
     };
     place->cache_bytes = place->config->cache_bytes;
+    ctl_local_find(&place->local, ctl, place->config, place->directory);
     return 0;
 }
 
@@ -153,34 +155,67 @@ int ctl_store_failed(enum store_result result, const struct store_error *error)
     }
 }
 
-/* mupdated uses the table, or another of us does. */
-static int busy(const struct ctl_place *place, const struct store_error *error)
-{
-    (void)place;
-    return ctl_complain(EX_UNAVAILABLE, "%s", error->text);
-}
-
-int ctl_table_open(const struct ctl_place *place, struct store **store)
+enum store_result ctl_table_open_idle(const struct ctl_place *place, struct store **store,
+                                      struct store_error *error, int *status)
 {
     struct store_options options = ctl_store_options(place, place->directory);
+    enum store_result result = STORE_BROKEN;
+
+    *store = NULL;
+    *status = ctl_as_owner(place);
+    if (*status)
+        return result;
+    options.existing = true;
+    result = store_open(store, &options, error);
+    if (result == STORE_OK)
+        return result;
+    ctl_as_self();
+    if (result != STORE_BUSY)
+        *status = ctl_store_failed(result, error);
+    return result;
+}
+
+static int open_copy(const struct ctl_place *place, struct ctl_table *table,
+                     const struct store_error *busy)
+{
+    char path[PATH_MAX];
+    struct store_options options = ctl_store_options(place, path);
     struct store_error error;
     enum store_result result;
-    int status = ctl_as_owner(place);
+    int status = ctl_copy_take(place, &table->local, path, busy);
 
     if (status)
         return status;
-    options.existing = true;
-    result = store_open(store, &options, &error);
-    if (result == STORE_OK)
-        return 0;
-    ctl_as_self();
-    return result == STORE_BUSY ? busy(place, &error) : ctl_store_failed(result, &error);
+    status = ctl_as_owner(place);
+    if (!status) {
+        options.existing = true;
+        options.copy = true;
+        result = store_open(&table->store, &options, &error);
+        if (result == STORE_OK)
+            return 0;
+        ctl_as_self();
+        status = ctl_store_failed(result, &error);
+    }
+    ctl_local_close(&table->local);
+    return status;
 }
 
-void ctl_table_close(struct store *store)
+int ctl_table_open(const struct ctl_place *place, struct ctl_table *table)
 {
-    store_close(store);
+    struct store_error error;
+    enum store_result result;
+    int status;
+
+    table->local = place->local;
+    result = ctl_table_open_idle(place, &table->store, &error, &status);
+    return result == STORE_BUSY ? open_copy(place, table, &error) : status;
+}
+
+void ctl_table_close(struct ctl_table *table)
+{
+    store_close(table->store);
     ctl_as_self();
+    ctl_local_close(&table->local);
 }
 
 static void complain_page(void *context, const char *text)

@@ -1,7 +1,8 @@
 /*
  * The master's database, worked on where it lies: by root or by the user whom it
- * belongs to, while no mupdated uses it. What is read or made is always done as
- * that user, so that nothing of root's is left for the daemon to stumble over.
+ * belongs to. What is read or made is always done as that user, so that nothing of
+ * root's is left for the daemon to stumble over. While a mupdated uses it, a copy is
+ * read that it makes.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -14,6 +15,7 @@
 #include "mupdated/store/store.h"
 #include "mupdated/table/rule.h"
 #include "tools/mupdatectl/command.h"
+#include "tools/mupdatectl/local.h"
 
 struct config;
 struct config_error;
@@ -29,6 +31,7 @@ struct ctl_place {
     uint64_t cache_bytes;
     uid_t owner;
     gid_t group;
+    struct ctl_local local; /* the control socket of the mupdated that may use it; not connected */
 };
 
 /*
@@ -47,12 +50,26 @@ void ctl_as_self(void);
 struct store_options ctl_store_options(const struct ctl_place *place, const char *directory);
 
 /*
- * Open the table to read it, as its owner, which the program is until ctl_table_close(). This is
- * the one place that finds out whether a mupdated uses the table: EX_UNAVAILABLE then. Other exit
+ * Open the table, if nobody uses it, as its owner, which the program is then until
+ * ctl_table_close(). This is the one place that finds out whether a mupdated uses the table:
+ * STORE_BUSY then with *error, and nothing was said. Other results were said; *status is the exit
  * status: EX_NOINPUT: there is no table; EX_DATAERR: it is damaged or newer.
  */
-int ctl_table_open(const struct ctl_place *place, struct store **store);
-void ctl_table_close(struct store *store);
+enum store_result ctl_table_open_idle(const struct ctl_place *place, struct store **store,
+                                      struct store_error *error, int *status);
+
+/* A table to read: where it lies, or a copy of it as it is now. */
+struct ctl_table {
+    struct store *store;
+    struct ctl_local local; /* whose copy it is; not connected: it is none */
+};
+
+/*
+ * Open the table to read it, as its owner, which the program is until ctl_table_close(). While
+ * a mupdated uses it that is asked for a copy. Exit status, as above or as of ctl_copy_take().
+ */
+int ctl_table_open(const struct ctl_place *place, struct ctl_table *table);
+void ctl_table_close(struct ctl_table *table);
 
 /* Say what a function of the store returned. Exit status, which is never 0. */
 int ctl_store_failed(enum store_result result, const struct store_error *error);

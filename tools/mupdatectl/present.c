@@ -45,18 +45,18 @@ int ctl_present_compare(const struct ctl_place *place, const struct ctl_source *
 {
     struct ctl_source now = {next_of_nothing, NULL};
     struct store_walk *walk = NULL;
-    struct store *store;
+    struct ctl_table table;
     int status;
 
     if (access(place->directory, F_OK) != 0)
         return compare(&now, then, json);
-    status = ctl_table_open(place, &store);
+    status = ctl_table_open(place, &table);
     if (status)
         return status;
-    status = ctl_table_source(store, &walk, &now);
+    status = ctl_table_source(table.store, &walk, &now);
     if (!status)
         status = compare(&now, then, json);
     store_walk_free(walk);
-    ctl_table_close(store);
+    ctl_table_close(&table);
     return status;
 }
