@@ -9,8 +9,6 @@
 #include "mupdated/certificates.h"
 #include "mupdated/control/control.h"
 #include "mupdated/log.h"
-#include "mupdated/net/audit.h"
-#include "mupdated/net/commands.h"
 #include "mupdated/net/connection.h"
 #include "mupdated/net/unconfirmed.h"
 #include "mupdated/reserve.h"
@@ -94,14 +92,13 @@ static void on_stored(void *context, struct writer_request *batch, uint64_t firs
     for (struct writer_request *request = batch; request; request = request->next) {
         if (!request->change)
             continue;
-        if (master->config->audit)
-            audit_change(request->owner, request, master->table);
+        request->answer->stored(request->owner, request);
         make_visible(master, request->change);
     }
     for (struct writer_request *request = batch; request; request = next) {
         next = request->next;
         count_request(&master->counters, request);
-        commands_stored(request->owner, request);
+        request->answer->decided(request->owner, request);
         writer_request_free(request);
     }
     departed_trim(master->departed, first);

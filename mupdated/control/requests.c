@@ -14,6 +14,7 @@ static const struct request_kind {
     {"changes", control_changes},
     {"confirm", control_confirm},
     {"copy", control_copy},
+    {"release", control_release},
 };
 
 bool control_request(struct control_session *session, const json_t *request)

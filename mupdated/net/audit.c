@@ -37,22 +37,38 @@ static const char *actor_of(struct actor *actor, const struct connection *connec
     return actor->text;
 }
 
-void audit_change(const struct connection *connection, const struct writer_request *request,
-                  const struct table *table)
+static void log_change(const char *actor, const struct writer_request *request,
+                       const struct table *table)
 {
     const struct change *change = request->change;
     const struct mupdate_row *now = &change->now.mupdate;
     struct row old = {.mupdate.state = MUPDATE_ABSENT};
-    struct actor actor;
 
     (void)table_find(table, now->name, &old);
     log_notice("audit: %s sequence=%llu command=%s mailbox=%s old_state=%s old_location=%s "
                "old_acl=%s new_state=%s new_location=%s new_acl=%s acl_changed=%s",
-               actor_of(&actor, connection), (unsigned long long)change->now.sequence,
+               actor, (unsigned long long)change->now.sequence,
                verbs[request->rule.verb], TEXT_VALUE(now->name), states[change->old_state],
                TEXT_VALUE(change->old_location), TEXT_VALUE(old.mupdate.acl), states[now->state],
                TEXT_VALUE(now->location), TEXT_VALUE(now->acl),
                text_equal(old.mupdate.acl, now->acl) ? "no" : "yes");
+}
+
+void audit_change(const struct connection *connection, const struct writer_request *request,
+                  const struct table *table)
+{
+    struct actor actor;
+
+    log_change(actor_of(&actor, connection), request, table);
+}
+
+void audit_operator_change(const char *who, const struct writer_request *request,
+                           const struct table *table)
+{
+    struct actor actor;
+
+    (void)snprintf(actor.text, sizeof actor.text, "[control] user=%s", who);
+    log_change(actor.text, request, table);
 }
 
 void audit_moved(const struct connection *connection, const struct change *change)

@@ -30,6 +30,10 @@ struct audit_refusals {
 void audit_change(const struct connection *connection, const struct writer_request *request,
                   const struct table *table);
 
+/* The same of an operator's, by the control socket; who has printable octets only. */
+void audit_operator_change(const char *who, const struct writer_request *request,
+                           const struct table *table);
+
 /* A change that took an active mailbox to another server. */
 void audit_moved(const struct connection *connection, const struct change *change);
 

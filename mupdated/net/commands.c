@@ -298,6 +298,46 @@ static bool list(struct connection *connection, const struct mupdate_server_even
     return true;
 }
 
+static void on_stored(void *owner, const struct writer_request *request)
+{
+    const struct connection *connection = owner;
+
+    if (connection->master->config->audit)
+        audit_change(connection, request, connection->master->table);
+}
+
+/* The writer decided a request of this connection: answer it. */
+static void on_decided(void *owner, const struct writer_request *request)
+{
+    struct connection *connection = owner;
+
+    connection->stores--;
+    connection->store_bytes -= writer_request_bytes(request);
+    if (request->result == WRITER_FORBIDDEN)
+        audit_refused(connection, &request->rule, request->text);
+    if (request->moved && request->change)
+        audit_moved(connection, request->change);
+    if (connection->state >= CONNECTION_DRAINING) {
+        connection_release(connection);
+        return;
+    }
+    switch (request->result) {
+    case WRITER_OK:
+        mupdate_server_ok(connection->session, request->text);
+        break;
+    case WRITER_NO:
+    case WRITER_FORBIDDEN:
+        mupdate_server_no(connection->session, request->text);
+        break;
+    case WRITER_UNCERTAIN:
+        connection_close(connection, "the store does not know whether a change is durable");
+        return;
+    }
+    connection_schedule(connection);
+}
+
+static const struct writer_answer answer = {.stored = on_stored, .decided = on_decided};
+
 static bool set(struct connection *connection, const struct mupdate_server_event *event)
 {
     struct master *master = connection->master;
@@ -329,6 +369,7 @@ static bool set(struct connection *connection, const struct mupdate_server_event
         commands_say_delayed_no(connection);
         return true;
     }
+    request->answer = &answer;
     connection->stores++;
     connection->store_bytes += writer_request_bytes(request);
     writer_submit(master->writer, request);
@@ -405,31 +446,4 @@ bool commands_handle(struct connection *connection, const struct mupdate_server_
         return true;
     }
     return false;
-}
-
-void commands_stored(struct connection *connection, const struct writer_request *request)
-{
-    connection->stores--;
-    connection->store_bytes -= writer_request_bytes(request);
-    if (request->result == WRITER_FORBIDDEN)
-        audit_refused(connection, &request->rule, request->text);
-    if (request->moved && request->change)
-        audit_moved(connection, request->change);
-    if (connection->state >= CONNECTION_DRAINING) {
-        connection_release(connection);
-        return;
-    }
-    switch (request->result) {
-    case WRITER_OK:
-        mupdate_server_ok(connection->session, request->text);
-        break;
-    case WRITER_NO:
-    case WRITER_FORBIDDEN:
-        mupdate_server_no(connection->session, request->text);
-        break;
-    case WRITER_UNCERTAIN:
-        connection_close(connection, "the store does not know whether a change is durable");
-        return;
-    }
-    connection_schedule(connection);
 }

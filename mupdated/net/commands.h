@@ -22,7 +22,4 @@ void commands_say_delayed_no(struct connection *connection);
 /* False: cut the connection off. */
 bool commands_resume_login(struct connection *connection);
 
-/* The writer decided a request of this connection: answer it. */
-void commands_stored(struct connection *connection, const struct writer_request *request);
-
 #endif

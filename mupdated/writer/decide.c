@@ -111,6 +111,12 @@ static enum store_result decide_request(struct decide *decide, struct writer_req
 
     if (result != STORE_OK && result != STORE_ABSENT)
         return result;
+    if (request->only_sequence != 0 &&
+        (result == STORE_ABSENT || row.sequence != request->only_sequence)) {
+        request->result = WRITER_NO;
+        (void)snprintf(request->text, sizeof request->text, "it was changed meanwhile");
+        return STORE_OK;
+    }
     rule_apply(&request->policy, result == STORE_OK ? &row.mupdate : NULL, &request->rule,
                &outcome);
     request->result = result_of(outcome.verdict);

@@ -31,6 +31,16 @@ enum writer_result {
     WRITER_UNCERTAIN, /* may or may not be stored: close without an answer */
 };
 
+struct writer_request;
+
+/* What a submitter does with what became of its request; on the loop's thread. */
+struct writer_answer {
+    /* The change is durable; the table in memory does not have it yet. */
+    void (*stored)(void *owner, const struct writer_request *request);
+    /* It was decided, and what was stored is visible. */
+    void (*decided)(void *owner, const struct writer_request *request);
+};
+
 /*
  * One request. The submitter allocates it with writer_request_new() and gets
  * it back, to free it, in the callback.
@@ -38,6 +48,8 @@ enum writer_result {
 struct writer_request {
     struct writer_request *next;
     void *owner;                 /* the submitter's */
+    const struct writer_answer *answer; /* the submitter's, for the writer's done callback */
+    uint64_t only_sequence;      /* refuse unless the row is as this change left it; 0: any */
     struct rule_request rule;    /* texts point into the request's own memory */
     struct mupdate_text who;
     struct rule_policy policy;   /* the writer's: as it was when the request was submitted */

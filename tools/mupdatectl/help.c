@@ -11,6 +11,7 @@ static const struct ctl_command *const commands[] = {
     &ctl_dump_command,     &ctl_load_command,       &ctl_backup_command, &ctl_restore_command,
     &ctl_confirm_command,  &ctl_status_command,     &ctl_connections_command,
     &ctl_kick_command,     &ctl_log_command,        &ctl_reservations_command,
+    &ctl_release_command,
 };
 /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is an array of pointers */
 static const size_t COMMANDS = sizeof commands / sizeof *commands;

@@ -98,3 +98,58 @@ const struct ctl_command ctl_reservations_command = {
     .options = reservations_options,
     .maximum = 0,
 };
+
+static json_t *release_request(const char *name, int64_t before_us)
+{
+    json_t *request = json_pack("{sssI}", "do", "release", "before_us", (json_int_t)before_us);
+
+    if (request && ctl_json_set_text(request, "name", (struct mupdate_text){name, strlen(name)}))
+        return request;
+    json_decref(request);
+    return NULL;
+}
+
+static int release(struct ctl *ctl, int argc, char **argv)
+{
+    int64_t before_us = INT64_MAX;
+    struct ctl_local local;
+    json_t *answer;
+    int option;
+    int status;
+
+    while ((option = ctl_option(ctl, argc, argv)) != CTL_END) {
+        int64_t age_us;
+
+        if (option == CTL_STOP)
+            return ctl->status;
+        age_us = take_age(optarg);
+        if (age_us < 0)
+            return EX_USAGE;
+        before_us = ctl_now_us() - age_us;
+    }
+    status = ctl_local_open(&local, ctl);
+    if (status)
+        return status;
+    status = ctl_local_ask(&local, release_request(argv[optind], before_us), &answer);
+    ctl_local_close(&local);
+    if (status == EX_UNAVAILABLE)
+        return ctl_complain(status, "not released: %s", local.text);
+    if (status)
+        return ctl_local_failed(&local, status);
+    json_decref(answer);
+    return 0;
+}
+
+const struct ctl_command ctl_release_command = {
+    .name = "release",
+    .arguments = "[--older-than TIME] NAME",
+    .summary = "free a reserved name",
+    .help = "Free a name that a creation that died has left reserved. Nothing is changed if it is\n"
+            "not reserved, or was changed at the same time. The log of mupdated tells who freed it.\n"
+            "\n"
+            "      --older-than TIME      only if it was reserved that long ago: 90s, 10m, 2h\n",
+    .run = release,
+    .options = reservations_options,
+    .minimum = 1,
+    .maximum = 1,
+};
