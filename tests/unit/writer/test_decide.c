@@ -238,6 +238,29 @@ static struct writer_request *ask(struct fixture *fixture, enum mupdate_verb ver
 
 /* --- the tests --- */
 
+static void a_request_for_one_version_of_a_row_is_refused_when_there_is_another(void **state)
+{
+    struct fixture *fixture = *state;
+    struct writer_request *reserve = ask(fixture, MUPDATE_RESERVE, "user.a", "be1!p");
+    struct writer_request *absent = ask(fixture, MUPDATE_DELETE, "user.b", "");
+    struct writer_request *activate = ask(fixture, MUPDATE_ACTIVATE, "user.a", "be1!p");
+    struct writer_request *late = ask(fixture, MUPDATE_DELETE, "user.a", "");
+    struct writer_request *good = ask(fixture, MUPDATE_DELETE, "user.a", "");
+
+    absent->only_sequence = 1;
+    late->only_sequence = 1;
+    good->only_sequence = 2;
+    decide_batch(&fixture->decide, fixture->head);
+    assert_int_equal(reserve->change->now.sequence, 1);
+    assert_int_equal(activate->change->now.sequence, 2);
+    assert_int_equal(absent->result, WRITER_NO);
+    assert_int_equal(late->result, WRITER_NO);
+    assert_null(late->change);
+    assert_string_equal(late->text, "it was changed meanwhile");
+    assert_int_equal(good->result, WRITER_OK);
+    assert_int_equal(good->change->now.sequence, 3);
+}
+
 static void requests_of_one_batch_see_each_other_and_share_one_commit(void **state)
 {
     struct fixture *fixture = *state;
@@ -442,6 +465,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(requests_of_one_batch_see_each_other_and_share_one_commit),
+        TEST(a_request_for_one_version_of_a_row_is_refused_when_there_is_another),
         TEST(rights_are_decided_by_the_row_as_the_batch_sees_it),
         TEST(one_request_that_cannot_be_stored_does_not_fail_the_others),
         TEST(a_decision_that_rested_on_what_was_undone_is_taken_again),
