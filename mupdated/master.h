@@ -23,6 +23,13 @@
 #include "mupdated/table/table.h"
 #include "mupdated/writer/writer.h"
 
+/* Of the one copy of the database that there may be for an operator. */
+enum master_copy {
+    MASTER_COPY_NONE,
+    MASTER_COPY_HELD,   /* it is made, or is somebody's */
+    MASTER_COPY_ENDING, /* who asked for it is gone */
+};
+
 struct master {
     uv_loop_t *loop;
     const struct config *config;
@@ -43,7 +50,7 @@ struct master {
     struct counters counters;
     unsigned control_work;   /* of control/, under way in other threads: it uses the store */
     bool confirming;         /* control/confirm.c */
-    bool copying;            /* control/copy.c: there is one, or it is made or removed */
+    enum master_copy copy;   /* control/copy.c */
     uint64_t started_ns;     /* of uv_hrtime() */
     uint64_t unconfirmed_log_ms;   /* net/unconfirmed.c: when it was logged last */
     uint64_t unconfirmed_unlogged; /* how often it was not, since then */

@@ -16,10 +16,15 @@
 #define PREFIX "copy-"
 #define NAME_BYTES sizeof PREFIX "123456"
 
-/* How often a client is told how far it is. */
+/* How often a client is told how far it is, and the end of another copy is looked for. */
 #define PROGRESS_MS 200
+#define WAITING_MS 20
+
+#define BUSY_TEXT                                                                                  \
+    "another client has a copy of the table at this moment; try again when it has done its work"
 
 enum copy_state {
+    COPY_WAITING,  /* for the end of the one before */
     COPY_MAKING,   /* in the pool */
     COPY_MADE,     /* or not: result */
     COPY_TOLD,     /* it is the client's, as long as that is there */
@@ -104,7 +109,7 @@ static void on_timer_closed(uv_handle_t *timer)
 
 static void finish(struct copy_task *copying)
 {
-    copying->master->copying = false;
+    copying->master->copy = MASTER_COPY_NONE;
     uv_close((uv_handle_t *)&copying->timer, on_timer_closed);
 }
 
@@ -121,6 +126,7 @@ static void on_taken_away(uv_work_t *work, int status)
 static void begin_removal(struct copy_task *copying)
 {
     copying->state = COPY_REMOVING;
+    copying->master->copy = MASTER_COPY_ENDING;
     if (copying->result != STORE_OK ||
         uv_queue_work(copying->master->loop, &copying->work, take_away, on_taken_away) != 0)
         finish(copying);
@@ -166,10 +172,40 @@ static enum control_progress say_progress(struct copy_task *copying,
                : CONTROL_FAILED;
 }
 
+/* False: it cannot be. */
+static bool begin(struct copy_task *copying)
+{
+    struct master *master = copying->master;
+
+    if (uv_queue_work(master->loop, &copying->work, make, on_made) != 0)
+        return false;
+    copying->state = COPY_MAKING;
+    master->copy = MASTER_COPY_HELD;
+    master->control_work++;
+    (void)uv_timer_start(&copying->timer, on_timer, PROGRESS_MS, PROGRESS_MS);
+    return true;
+}
+
+static enum control_progress wait_for_turn(struct copy_task *copying,
+                                           struct control_session *session)
+{
+    switch (copying->master->copy) {
+    case MASTER_COPY_NONE:
+        return begin(copying) ? CONTROL_WAIT : CONTROL_FAILED;
+    case MASTER_COPY_ENDING:
+        return CONTROL_WAIT;
+    case MASTER_COPY_HELD:
+        break;
+    }
+    return control_refuse(session, "busy", BUSY_TEXT) ? CONTROL_DONE : CONTROL_FAILED;
+}
+
 static enum control_progress run(struct control_task *task, struct control_session *session)
 {
     struct copy_task *copying = (struct copy_task *)task;
 
+    if (copying->state == COPY_WAITING)
+        return wait_for_turn(copying, session);
     if (copying->state == COPY_MAKING)
         return say_progress(copying, session);
     if (copying->state != COPY_MADE)
@@ -188,7 +224,11 @@ static void close_task(struct control_task *task)
 
     copying->session = NULL;
     atomic_store(&copying->cancelled, true);
-    if (copying->state != COPY_MAKING)
+    if (copying->state == COPY_WAITING)
+        uv_close((uv_handle_t *)&copying->timer, on_timer_closed);
+    else if (copying->state == COPY_MAKING)
+        copying->master->copy = MASTER_COPY_ENDING;
+    else
         begin_removal(copying);
 }
 
@@ -210,10 +250,8 @@ bool control_copy(struct control_session *session, const json_t *request)
     struct copy_task *copying;
 
     (void)request;
-    if (master->copying)
-        return control_refuse(session, "busy",
-                              "another client has a copy of the table at this moment; try again "
-                              "when it has done its work");
+    if (master->copy == MASTER_COPY_HELD)
+        return control_refuse(session, "busy", BUSY_TEXT);
     copying = calloc(1, sizeof *copying);
     if (!copying)
         return false;
@@ -225,15 +263,12 @@ bool control_copy(struct control_session *session, const json_t *request)
     copying->master = master;
     copying->work.data = copying;
     copying->timer.data = copying;
-    if (!choose_name(copying) ||
-        uv_queue_work(master->loop, &copying->work, make, on_made) != 0) {
+    if (!choose_name(copying)) {
         free(copying);
         return false;
     }
-    master->copying = true;
-    master->control_work++;
     (void)uv_timer_init(master->loop, &copying->timer); /* cannot fail */
-    (void)uv_timer_start(&copying->timer, on_timer, PROGRESS_MS, PROGRESS_MS);
+    (void)uv_timer_start(&copying->timer, on_timer, WAITING_MS, WAITING_MS);
     control_session_begin(session, &copying->task);
     return true;
 }

@@ -24,6 +24,7 @@ struct fake_row {
     char name[32];
     char location[32];
     enum mupdate_state state;
+    uint64_t sequence;
 };
 
 struct store {
@@ -115,6 +116,7 @@ enum store_result store_get(struct store *store, struct mupdate_text name, struc
         return STORE_ABSENT;
     memset(row, 0, sizeof *row);
     row->mupdate.state = found->state;
+    row->sequence = found->sequence;
     row->mupdate.name = name;
     row->mupdate.location = (struct mupdate_text){found->location, strlen(found->location)};
     return STORE_OK;
@@ -137,7 +139,7 @@ enum store_result store_put(struct store *store, struct change *change, struct s
     row->state = change->now.mupdate.state;
     (void)snprintf(row->location, sizeof row->location, "%.*s",
                    (int)change->now.mupdate.location.len, change->now.mupdate.location.data);
-    change->now.sequence = store->last + ++store->puts;
+    row->sequence = change->now.sequence = store->last + ++store->puts;
     change->term = 1;
     return STORE_OK;
 }
