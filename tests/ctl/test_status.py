@@ -16,6 +16,7 @@ import pytest
 
 import mupdated
 from dumps import compose, nasty_rows
+from fixtures import fill_up
 from mupdated import CTL, wait_for
 
 EX_USAGE, EX_UNAVAILABLE, EX_NOPERM, EX_CONFIG = 64, 69, 77, 78
@@ -255,3 +256,19 @@ def test_names_cannot_write_on_the_terminal(daemon):
         client.ok("ACTIVATE", "user.a", b"\x1b[2Jevil\xff!p", "x")
     screen = daemon.ctl("status").stdout
     assert b"\\x1b[2Jevil\\xff" in screen and b"\x1b" not in screen
+
+
+def test_a_master_that_refuses_changes_is_critical(daemons, small_disk):
+    prefix, place, here = small_disk
+    daemon = daemons.make(prefix=prefix, database_directory=place / "database")
+    daemon.configure(control_socket=str(daemon.directory / "control"))
+    daemon.start()
+    with daemon.client() as client:
+        client.ok("ACTIVATE", "user.a", HERE, "x")
+        fill_up(here / "filler")
+        assert client.set("ACTIVATE", "user.b", HERE, "x" * 60000)[0] == "NO"
+        assert "changes are being refused" in check(daemon, "--free", "0", status=2)
+        assert "REFUSED: the last one could not be stored" in daemon.ctl("status").stdout.decode()
+        (here / "filler").unlink()
+        client.ok("ACTIVATE", "user.b", HERE, "x")
+    check(daemon, "--free", "0", status=0)
