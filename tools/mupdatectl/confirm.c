@@ -7,8 +7,10 @@
 
 static int say(const struct ctl_place *place, bool before, const char *then)
 {
-    printf(before ? "The table in %s was confirmed already.\n" : "The table in %s is confirmed: %s.\n",
-           place->directory, then);
+    if (before)
+        printf("The table in %s was confirmed already.\n", place->directory);
+    else
+        printf("The table in %s is confirmed: %s.\n", place->directory, then);
     return ctl_flush();
 }
 

@@ -69,9 +69,9 @@ const struct ctl_command ctl_connections_command = {
     .name = "connections",
     .arguments = "[--user USER]",
     .summary = "who is connected, and does what",
-    .help = "Show the connections of the mupdated on this host, newest first: number, client, user,\n"
-            "what it does, TLS, age, time since it said something, changes that a subscriber is\n"
-            "behind.\n"
+    .help = "Show the connections of the mupdated on this host, newest first: number, client,\n"
+            "user, what it does, TLS, age, time since it said something, changes that a\n"
+            "subscriber is behind.\n"
             "\n"
             "  -u, --user USER            only this user's\n",
     .run = connections,

@@ -9,9 +9,9 @@
 #include "tools/mupdatectl/offline.h"
 
 /*
- * Have the copy made, beside the table, in the directory path. It is there until
- * ctl_local_close(local); local was found by ctl_local_find(). busy: who has the table, for the message
- * when there is nobody to be asked. Shows a progress bar. Exit status; it was said why.
+ * Have the copy made, in the table's directory; path is where. It is there until
+ * ctl_local_close(local); local was found by ctl_local_find(). busy: who has the table, for
+ * the message when there is nobody to be asked. Shows a progress bar. Exit status; it was said why.
  */
 int ctl_copy_take(const struct ctl_place *place, struct ctl_local *local, char path[PATH_MAX],
                   const struct store_error *busy);

@@ -82,8 +82,8 @@ static int not_reached(struct ctl_local *local, int code)
 {
     if (code == EACCES || code == EPERM)
         return fail(local, EX_NOPERM,
-                    "%s: %s: run this as root, as mupdated's user, or as a member of the group that "
-                    "control_group in mupdated.conf names",
+                    "%s: %s: run this as root, as mupdated's user, or as a member of the group "
+                    "that control_group in mupdated.conf names",
                     local->path, strerror(code));
     return fail(local, EX_UNAVAILABLE,
                 "no mupdated answers at %s: %s; is it running (systemctl status mupdated), and is "

@@ -297,9 +297,9 @@ const struct ctl_command ctl_log_command = {
     .name = "log",
     .arguments = "[-f] [--mailbox NAME] [--since TIME] [--last N]",
     .summary = "who changed what, and when",
-    .help = "Show the log of changes, oldest first: time (UTC), number, user, mailbox, what it was\n"
-            "and what it became. Asks the mupdated on this host, or reads its database when it is\n"
-            "stopped.\n"
+    .help = "Show the log of changes, oldest first: time (UTC), number, user, mailbox, what it\n"
+            "was and what it became. Asks the mupdated on this host, or reads its database when\n"
+            "it is stopped.\n"
             "\n"
             "  -f, --follow               go on with each change as it is made; begins with the\n"
             "                             last 10 unless --last or --since is given\n"

@@ -144,8 +144,9 @@ const struct ctl_command ctl_release_command = {
     .name = "release",
     .arguments = "[--older-than TIME] NAME",
     .summary = "free a reserved name",
-    .help = "Free a name that a creation that died has left reserved. Nothing is changed if it is\n"
-            "not reserved, or was changed at the same time. The log of mupdated tells who freed it.\n"
+    .help = "Free a name that a creation that died has left reserved. Nothing is changed if it\n"
+            "is not reserved, or was changed at the same time. The log of mupdated tells who\n"
+            "freed it.\n"
             "\n"
             "      --older-than TIME      only if it was reserved that long ago: 90s, 10m, 2h\n",
     .run = release,

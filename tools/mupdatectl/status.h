@@ -31,7 +31,7 @@ enum ctl_status_verdict { CTL_STATUS_OK, CTL_STATUS_WARNING, CTL_STATUS_CRITICAL
 enum ctl_status_verdict ctl_status_check(FILE *file, const json_t *status, int64_t stale,
                                          const struct ctl_status_limits *limits);
 
-/* A number somewhere in the object: ctl_status_number(status, "table", "rows"). 0 if it is not there. */
+/* A number in the object: ctl_status_number(status, "table", "rows"). 0 if it is not there. */
 int64_t ctl_status_number(const json_t *status, const char *group, const char *key);
 double ctl_status_real(const json_t *status, const char *group, const char *key);
 

@@ -47,7 +47,8 @@ static void look(struct findings *findings, const json_t *status, int64_t stale,
     if (stale > 0)
         (void)fprintf(find(findings, CTL_STATUS_WARNING),
                       "%lld reservations older than %s, see mupdatectl reservations",
-                      (long long)stale, ctl_duration_text((double)limits->reserved_us / 1e6, limit));
+                      (long long)stale,
+                      ctl_duration_text((double)limits->reserved_us / 1e6, limit));
 }
 
 enum ctl_status_verdict ctl_status_check(FILE *file, const json_t *status, int64_t stale,
@@ -74,7 +75,8 @@ enum ctl_status_verdict ctl_status_check(FILE *file, const json_t *status, int64
         file,
         "MUPDATE %s - %s | rows=%lld reserved=%lld stale=%lld;0 lag=%.3fs;%g free=%lldB;%lld: "
         "connections=%lld subscribers=%lld\n",
-        words[findings.verdict], text ? text : "", (long long)ctl_status_number(status, "table", "rows"),
+        words[findings.verdict], text ? text : "",
+        (long long)ctl_status_number(status, "table", "rows"),
         (long long)ctl_status_number(status, "table", "reserved"), (long long)stale,
         ctl_status_real(status, "subscribers", "behind_seconds"), limits->lag_seconds,
         (long long)ctl_status_number(status, "disk", "free_bytes"), (long long)limits->free_octets,

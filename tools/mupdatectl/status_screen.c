@@ -7,7 +7,7 @@
 #include "tools/mupdatectl/output.h"
 #include "tools/mupdatectl/when.h"
 
-/* Lines above the lists; and of lists when the screen has no size: all. */
+/* Above the lists. */
 #define HEAD_LINES 14
 
 int64_t ctl_status_number(const json_t *status, const char *group, const char *key)
@@ -27,7 +27,6 @@ struct screen {
     char text[CTL_WHEN_BYTES];
 };
 
-/* Each call's text stands until the line was written: so that a line may have several. */
 static void number(struct screen *screen, const char *group, const char *key)
 {
     (void)fputs(ctl_number_text(ctl_status_number(screen->status, group, key), screen->text),

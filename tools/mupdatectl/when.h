@@ -12,7 +12,7 @@
 
 #define CTL_WHEN_BYTES 40
 
-/* "90", "90s", "10m", "2h", "3d", "1w" as microseconds; -1 for anything else, or over 1000 years. */
+/* "90", "90s", "10m", "2h", "3d", "1w" as microseconds, up to 1000 years; -1 for anything else. */
 int64_t ctl_duration_us(const char *text);
 
 /*
