@@ -7,6 +7,8 @@
  *   - A configuration, or an error that is one line; notices are one line each.
  *   - Read again it is the same; nothing of it stays behind.
  *   - Each word of "listen" is one, and is the same when it is written anew.
+ *   - Each user has one role, and each back-end a server.
+ *   - A map of names in certificates comes to its end, whatever stands there.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -19,6 +21,7 @@
 #include <unistd.h>
 
 #include "mupdated/config.h"
+#include "mupdated/config_identity.h"
 #include "mupdated/config_listen.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -120,8 +123,43 @@ static void check_listen(const char *word)
     FUZZ_CHECK(strcmp(config_listen_format(&again, second), first) == 0);
 }
 
+/* Returns whether all of it can be used. */
+static bool check_map(const char *text)
+{
+    struct config_identity_entry entry;
+    const char *reason = NULL;
+    const char *at = text;
+    enum tls_name kind;
+
+    while (config_identity_next(&at, &entry, &reason)) {
+        FUZZ_CHECK(at > text && entry.kind <= TLS_NAME_SUBJECT);
+        FUZZ_CHECK(entry.name[0] && entry.identity[0] && !strpbrk(entry.identity, " \t"));
+        text = at;
+    }
+    FUZZ_CHECK(reason || *at == '\0');
+    for (const char *word = text; config_identity_kind(&word, &kind); text = word)
+        FUZZ_CHECK(word > text && kind <= TLS_NAME_SUBJECT);
+    return !reason;
+}
+
+static void check_identities(const struct config *config)
+{
+    for (size_t i = 0; i < config->identity_count; i++) {
+        const struct config_identity *identity = &config->identities[i];
+        const struct config_list *servers = &identity->servers;
+
+        FUZZ_CHECK(identity->role != CONFIG_ROLE_NONE && identity->name[0]);
+        FUZZ_CHECK(i == 0 || strcmp(identity[-1].name, identity->name) < 0);
+        FUZZ_CHECK((identity->role == CONFIG_ROLE_BACKEND) == (servers->count > 0));
+        for (size_t j = 1; j < servers->count; j++)
+            FUZZ_CHECK(strcmp(servers->items[j - 1], servers->items[j]) < 0);
+    }
+}
+
 static void check_config(const struct config *config)
 {
+    check_identities(config);
+    FUZZ_CHECK(!config->tls_client_map || check_map(config->tls_client_map));
     for (size_t i = 0; i < config->listen.count; i++) {
         struct config_listen listen;
         const char *reason;
@@ -158,6 +196,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(word, fuzz.text, fuzz.len);
     word[fuzz.len] = '\0';
     check_listen(word);
+    (void)check_map(word);
     free(word);
 
     len = divide((const char *)fuzz.text, fuzz.len);
