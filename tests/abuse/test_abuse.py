@@ -84,8 +84,9 @@ class Canary:
     def run(self, scenario, *options):
         command = [*FIRST, BENCH, "-h", f"127.0.0.1:{self.daemon.port}", "-u", USER, "-r",
                    str(ROWS), "-j", *options, scenario]
+        # A slow disk takes its time for the first rows, one change after the other.
         done = subprocess.run(command, env=self.environment, check=False, capture_output=True,
-                              text=True, timeout=mupdated.PATIENCE_S)
+                              text=True, timeout=10 * mupdated.PATIENCE_S)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
