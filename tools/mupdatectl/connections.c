@@ -87,12 +87,12 @@ static json_int_t connection_number(const char *text)
     return *text && !*end && number > 0 ? number : 0;
 }
 
-static json_t *kick_request(const char *user, const char *connection)
+static json_t *kick_request(const char *user, json_int_t connection)
 {
     json_t *request = json_pack("{ss}", "do", "kick");
     bool good = user ? ctl_json_set_text(request, "user", (struct mupdate_text){user, strlen(user)})
                      : json_object_set_new(request, "connection",
-                                           json_integer(connection_number(connection))) == 0;
+                                           json_integer(connection)) == 0;
 
     if (request && good)
         return request;
@@ -105,6 +105,7 @@ static int kick(struct ctl *ctl, int argc, char **argv)
     const char *user;
     struct ctl_local local;
     json_t *answer;
+    json_int_t number = 0;
     json_int_t kicked;
     int status;
 
@@ -114,13 +115,13 @@ static int kick(struct ctl *ctl, int argc, char **argv)
     user = ctl->connect.user;
     if ((argc - optind == 1) == (user != NULL))
         return ctl_complain(EX_USAGE, "kick: name a connection, or a user with --user");
-    if (!user && connection_number(argv[optind]) == 0)
+    if (!user && (number = connection_number(argv[optind])) == 0)
         return ctl_complain(EX_USAGE, "kick %s: give the number that connections shows",
                             argv[optind]);
     status = ctl_local_open(&local, ctl);
     if (status)
         return status;
-    status = ctl_local_ask(&local, kick_request(user, user ? NULL : argv[optind]), &answer);
+    status = ctl_local_ask(&local, kick_request(user, number), &answer);
     if (status)
         (void)ctl_local_failed(&local, status);
     ctl_local_close(&local);

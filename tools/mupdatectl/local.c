@@ -262,12 +262,12 @@ int ctl_local_next(struct ctl_local *local, json_t **answer)
     *answer = json_loadb(local->in, len, 0, NULL);
     local->len -= len + 1;
     memmove(local->in, end + 1, local->len);
-    if (!json_is_object(*answer))
+    if (!json_is_object(*answer) ||
+        (json_is_true(json_object_get(*answer, "ok")) &&
+         json_integer_value(json_object_get(*answer, "id")) != local->number))
         status = fail(local, EX_PROTOCOL, "what listens at %s is no mupdated", local->path);
     else if (!json_is_true(json_object_get(*answer, "ok")))
         status = refused(local, *answer);
-    else if (json_integer_value(json_object_get(*answer, "id")) != local->number)
-        status = fail(local, EX_PROTOCOL, "what listens at %s is no mupdated", local->path);
     else {
         local->more = json_is_true(json_object_get(*answer, "more"));
         return 0;

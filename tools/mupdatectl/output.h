@@ -41,7 +41,7 @@ void ctl_write_member(FILE *file, const json_t *object, const char *key);
 /* Its ACL, as ctl_write_row() writes it. */
 void ctl_write_acl_member(FILE *file, const json_t *object);
 
-/* As ctl_write_member(), filled up with blanks to so many columns, and one more; "-" for nothing. */
+/* As ctl_write_member(), filled up with blanks to so many columns, and one; "-" for nothing. */
 void ctl_write_column(FILE *file, const json_t *object, const char *key, int columns);
 
 /* Print the row to standard output. Exit status. */

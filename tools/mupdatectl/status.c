@@ -156,7 +156,7 @@ static int watch(const struct asking *asking, struct ctl_local *local)
 {
     bool terminal = !asking->ctl->json && isatty(STDOUT_FILENO) == 1;
     struct timespec pause = {.tv_sec = asking->watch_ms / 1000,
-                             .tv_nsec = asking->watch_ms % 1000 * 1000000};
+                             .tv_nsec = asking->watch_ms % 1000 * 1000000L};
     int status;
 
     if (terminal)
