@@ -13,6 +13,8 @@ def mover(rig):
     person = rig.person()
     with rig.admin(rig.frontend1) as imap:
         imap.create('user.' + person, rig.server(rig.backend1))
+        # A front-end whose master was away a moment ago learns of it when it is back.
+        wait_until(lambda: 'user.' + person in rig.frontend1.mailboxes(), 'frontend1 to know it')
         imap.create('user.' + person + '.old letters')
     rig.deliver(rig.frontend1, person, 'packed')
     return person
