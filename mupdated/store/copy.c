@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "mupdated/store/private.h"
+#include "mupdated/store/sync.h"
 
 #define VERIFY_CACHE_BYTES (64U << 20)
 #define GIB (UINT64_C(1) << 30)
@@ -136,36 +137,6 @@ static int close_target(DB_ENV *env, const char *name, void *handle)
     return code;
 }
 
-static int sync_path(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int code = 0;
-
-    if (fd < 0)
-        return errno;
-    /* Some file systems cannot sync a directory and say EINVAL. */
-    if (fsync(fd) != 0 && errno != EINVAL)
-        code = errno;
-    close(fd);
-    return code;
-}
-
-static int sync_parent(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char *parent;
-    int code;
-
-    if (!slash)
-        return sync_path(".");
-    parent = slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
-    if (!parent)
-        return ENOMEM;
-    code = sync_path(parent);
-    free(parent);
-    return code;
-}
-
 static void remove_target(const char *target)
 {
     DIR *directory = opendir(target);
@@ -205,7 +176,7 @@ static int copy(struct store *store, const char *target)
         code = env->backup(env, target, 0);
     (void)env->log_set_config(env, DB_LOG_AUTO_REMOVE, 1);
     if (code == 0)
-        code = sync_path(target);
+        code = sync_directory(target);
     return code == 0 ? sync_parent(target) : code;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "mupdated/store/private.h"
 #include "mupdated/store/swap.h"
+#include "mupdated/store/sync.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -174,16 +175,7 @@ void store_directory_read_ahead(const struct store *store, const char *name)
 
 int store_directory_sync(const struct store *store)
 {
-    int fd = open(store->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int code = 0;
-
-    if (fd < 0)
-        return errno;
-    /* Some file systems cannot sync a directory and say EINVAL. */
-    if (fsync(fd) != 0 && errno != EINVAL)
-        code = errno;
-    close(fd);
-    return code;
+    return sync_directory(store->directory);
 }
 
 uint64_t store_free_bytes(const struct store *store)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "mupdated/store/copy.h"
+#include "mupdated/store/sync.h"
 #include "tools/mupdatectl/copy.h"
 #include "tools/mupdatectl/output.h"
 #include "tools/mupdatectl/progress.h"
@@ -107,31 +108,14 @@ static int recover_and_verify(const struct ctl_place *place, const char *copy,
     return status;
 }
 
-static void sync_directory(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (fd < 0)
-        return;
-    (void)fsync(fd);
-    close(fd);
-}
-
 /* Give it its name, durably. */
 static int finish(const struct backup_paths *paths, const char *target)
 {
-    char parent[PATH_MAX];
-    char *slash;
-
-    sync_directory(paths->copy);
+    (void)sync_directory(paths->copy);
     if (renameat2(AT_FDCWD, paths->copy, AT_FDCWD, target, RENAME_NOREPLACE) != 0 &&
         (errno != EINVAL || rename(paths->copy, target) != 0))
         return ctl_complain(EX_CANTCREAT, "cannot make %s: %s", target, strerror(errno));
-    (void)snprintf(parent, sizeof parent, "%s", paths->work);
-    slash = strrchr(parent, '/');
-    if (slash)
-        slash[slash == parent] = '\0';
-    sync_directory(slash ? parent : ".");
+    (void)sync_parent(paths->work);
     return 0;
 }
 

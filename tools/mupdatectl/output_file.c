@@ -10,6 +10,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "mupdated/store/sync.h"
 #include "tools/mupdatectl/command.h"
 
 #define BUFFER_BYTES (256U << 10)
@@ -91,25 +92,6 @@ bool ctl_output_file_write(struct ctl_output_file *file, const void *data, size_
             return false;
     }
     return !file->failed;
-}
-
-static int sync_parent(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char *parent = !slash          ? strdup(".")
-                   : slash == path ? strdup("/")
-                                   : strndup(path, (size_t)(slash - path));
-    int fd = parent ? open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    int code = fd < 0 ? errno : 0;
-
-    free(parent);
-    if (fd < 0)
-        return code;
-    /* Some file systems cannot sync a directory and say EINVAL. */
-    if (fsync(fd) != 0 && errno != EINVAL)
-        code = errno;
-    close(fd);
-    return code;
 }
 
 static int finish(struct ctl_output_file *file)
