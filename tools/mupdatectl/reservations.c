@@ -14,14 +14,28 @@ struct listing {
     uint64_t count;
 };
 
-/* In microseconds; -1: it was said that text is none. */
-static int64_t take_age(const char *text)
+/*
+ * Take the options: --older-than leaves in *before_us the moment that many before now_us, which
+ * stays as it is without. False: ctl->status is the exit status.
+ */
+static bool take_options(struct ctl *ctl, int argc, char **argv, int64_t now_us, int64_t *before_us)
 {
-    int64_t age_us = ctl_duration_us(text);
+    int option;
 
-    if (age_us < 0)
-        (void)ctl_complain(EX_USAGE, "--older-than %s: give a time such as 90s, 10m or 2h", text);
-    return age_us;
+    while ((option = ctl_option(ctl, argc, argv)) != CTL_END) {
+        int64_t age_us;
+
+        if (option == CTL_STOP)
+            return false;
+        age_us = ctl_duration_us(optarg);
+        if (age_us < 0) {
+            ctl->status = ctl_complain(
+                EX_USAGE, "--older-than %s: give a time such as 90s, 10m or 2h", optarg);
+            return false;
+        }
+        *before_us = now_us - age_us;
+    }
+    return true;
 }
 
 static int print_reservation(void *context, const json_t *item)
@@ -48,29 +62,21 @@ static int print_reservation(void *context, const json_t *item)
 static int reservations(struct ctl *ctl, int argc, char **argv)
 {
     struct listing listing = {.now_us = ctl_now_us()};
-    json_int_t before_us = INT64_MAX;
-    bool stale_only = false;
+    int64_t before_us = INT64_MAX;
+    bool stale_only;
     struct ctl_local local;
-    int option;
     int status;
 
-    while ((option = ctl_option(ctl, argc, argv)) != CTL_END) {
-        int64_t age_us;
-
-        if (option == CTL_STOP)
-            return ctl->status;
-        age_us = take_age(optarg);
-        if (age_us < 0)
-            return EX_USAGE;
-        stale_only = true;
-        before_us = listing.now_us - age_us;
-    }
+    if (!take_options(ctl, argc, argv, listing.now_us, &before_us))
+        return ctl->status;
+    stale_only = before_us != INT64_MAX;
     listing.json = ctl->json;
     status = ctl_local_open(&local, ctl);
     if (status)
         return status;
     status = ctl_local_list(&local,
-                            json_pack("{sssI}", "do", "reservations", "before_us", before_us),
+                            json_pack("{sssI}", "do", "reservations", "before_us",
+                                      (json_int_t)before_us),
                             "reservations", print_reservation, &listing);
     if (status)
         (void)ctl_local_failed(&local, status);
@@ -103,7 +109,7 @@ static json_t *release_request(const char *name, int64_t before_us)
 {
     json_t *request = json_pack("{sssI}", "do", "release", "before_us", (json_int_t)before_us);
 
-    if (request && ctl_json_set_text(request, "name", (struct mupdate_text){name, strlen(name)}))
+    if (request && json_set_text(request, "name", (struct mupdate_text){name, strlen(name)}))
         return request;
     json_decref(request);
     return NULL;
@@ -114,19 +120,10 @@ static int release(struct ctl *ctl, int argc, char **argv)
     int64_t before_us = INT64_MAX;
     struct ctl_local local;
     json_t *answer;
-    int option;
     int status;
 
-    while ((option = ctl_option(ctl, argc, argv)) != CTL_END) {
-        int64_t age_us;
-
-        if (option == CTL_STOP)
-            return ctl->status;
-        age_us = take_age(optarg);
-        if (age_us < 0)
-            return EX_USAGE;
-        before_us = ctl_now_us() - age_us;
-    }
+    if (!take_options(ctl, argc, argv, ctl_now_us(), &before_us))
+        return ctl->status;
     status = ctl_local_open(&local, ctl);
     if (status)
         return status;
