@@ -90,7 +90,7 @@ static json_int_t connection_number(const char *text)
 static json_t *kick_request(const char *user, json_int_t connection)
 {
     json_t *request = json_pack("{ss}", "do", "kick");
-    bool good = user ? ctl_json_set_text(request, "user", (struct mupdate_text){user, strlen(user)})
+    bool good = user ? json_set_text(request, "user", (struct mupdate_text){user, strlen(user)})
                      : json_object_set_new(request, "connection",
                                            json_integer(connection)) == 0;
 

@@ -126,7 +126,7 @@ static json_t *to_json(const struct ctl_difference *one)
         {"changed", one->changed}, {"arrived", one->arrived}, {"left", one->left},
     };
     json_t *object = json_object();
-    bool good = object && (!one->server || ctl_json_set_text(object, "server", name_of(one)));
+    bool good = object && (!one->server || json_set_text(object, "server", name_of(one)));
 
     for (size_t i = 0; good && i < sizeof members / sizeof members[0]; i++)
         good = json_object_set_new(object, members[i].key,

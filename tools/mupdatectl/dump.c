@@ -74,19 +74,19 @@ static bool json_begin(struct dumping *dumping)
            set_number(object, "rows", (int64_t)header->rows) &&
            json_object_set_new(object, "order", json_string("octet")) == 0 &&
            json_object_set_new(object, "time", json_string(time_text)) == 0 &&
-           (header->server.len == 0 || ctl_json_set_text(object, "server", header->server));
+           (header->server.len == 0 || json_set_text(object, "server", header->server));
     if (good)
         return write_object(dumping, object);
     json_decref(object);
     return false;
 }
 
-static bool json_row(struct dumping *dumping, const struct row *row)
+static bool write_json_row(struct dumping *dumping, const struct row *row)
 {
-    json_t *object = ctl_row_json(&row->mupdate);
+    json_t *object = json_row(&row->mupdate);
 
     if (object && set_number(object, "sequence", (int64_t)row->sequence) &&
-        set_number(object, "time_us", row->time_us) && ctl_json_set_text(object, "who", row->who))
+        set_number(object, "time_us", row->time_us) && json_set_text(object, "who", row->who))
         return write_object(dumping, object);
     json_decref(object);
     return false;
@@ -161,7 +161,8 @@ static int write_rows(struct dumping *dumping, struct store *store)
            (result = store_walk_next(walk, &row, &error)) == STORE_OK) {
         if (!is_meant(dumping, &row))
             continue;
-        written = dumping->json ? json_row(dumping, &row) : dump_writer_row(dumping->writer, &row);
+        written = dumping->json ? write_json_row(dumping, &row)
+                                : dump_writer_row(dumping->writer, &row);
         ctl_progress_step(&dumping->progress, ++done);
     }
     ctl_progress_end(&dumping->progress);

@@ -112,7 +112,7 @@ static json_t *request(const struct reading *reading, json_int_t from)
 
     if (object &&
         (!reading->mailbox ||
-         ctl_json_set_text(object, "mailbox",
+         json_set_text(object, "mailbox",
                            (struct mupdate_text){reading->mailbox, strlen(reading->mailbox)})) &&
         /* Of those of one mailbox the last ones are chosen here. */
         (!reading->kept || reading->mailbox ||

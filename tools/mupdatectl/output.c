@@ -9,19 +9,6 @@
 #include "tools/mupdatectl/command.h"
 #include "wire/base64.h"
 
-const char *ctl_state_name(enum mupdate_state state)
-{
-    switch (state) {
-    case MUPDATE_ACTIVE:
-        return "active";
-    case MUPDATE_RESERVED:
-        return "reserved";
-    case MUPDATE_ABSENT:
-        break;
-    }
-    return "deleted";
-}
-
 static void write_escaped(FILE *file, struct mupdate_text text, unsigned char first)
 {
     size_t i;
@@ -123,7 +110,7 @@ void ctl_write_column(FILE *file, const json_t *object, const char *key, int col
 
 void ctl_write_row(FILE *file, const struct mupdate_row *row)
 {
-    fprintf(file, "%s\t", ctl_state_name(row->state));
+    fprintf(file, "%s\t", json_state_name(row->state));
     ctl_write_escaped(file, row->name);
     if (row->state != MUPDATE_ABSENT) {
         putc('\t', file);
@@ -134,61 +121,6 @@ void ctl_write_row(FILE *file, const struct mupdate_row *row)
         write_acl(file, row->acl);
     }
     putc('\n', file);
-}
-
-static json_t *base64(struct mupdate_text text)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    size_t len = (text.len + 2) / 3 * 4;
-    char *encoded = malloc(len + 1);
-    char *to = encoded;
-    json_t *value;
-    size_t i;
-
-    if (!encoded)
-        return NULL;
-    for (i = 0; i < text.len; i += 3) {
-        unsigned bits = (unsigned)(unsigned char)text.data[i] << 16;
-
-        if (i + 1 < text.len)
-            bits |= (unsigned)(unsigned char)text.data[i + 1] << 8;
-        if (i + 2 < text.len)
-            bits |= (unsigned char)text.data[i + 2];
-        *to++ = digits[bits >> 18];
-        *to++ = digits[bits >> 12 & 63];
-        *to++ = (char)(i + 1 < text.len ? digits[bits >> 6 & 63] : '=');
-        *to++ = (char)(i + 2 < text.len ? digits[bits & 63] : '=');
-    }
-    value = json_stringn(encoded, len);
-    free(encoded);
-    return value;
-}
-
-bool ctl_json_set_text(json_t *object, const char *key, struct mupdate_text text)
-{
-    json_t *value = json_stringn(text.len ? text.data : "", text.len);
-    char other_key[32];
-
-    if (value)
-        return json_object_set_new(object, key, value) == 0;
-    /* The octets are not UTF-8. (If it was memory, that is found out now.) */
-    snprintf(other_key, sizeof other_key, "%s_base64", key);
-    return json_object_set_new(object, other_key, base64(text)) == 0;
-}
-
-json_t *ctl_row_json(const struct mupdate_row *row)
-{
-    json_t *object = json_object();
-
-    if (!object)
-        return NULL;
-    if (json_object_set_new(object, "state", json_string(ctl_state_name(row->state))) == 0 &&
-        ctl_json_set_text(object, "name", row->name) &&
-        (row->state == MUPDATE_ABSENT || ctl_json_set_text(object, "location", row->location)) &&
-        (row->state != MUPDATE_ACTIVE || ctl_json_set_text(object, "acl", row->acl)))
-        return object;
-    json_decref(object);
-    return NULL;
 }
 
 static int write_failed(int cause)
@@ -217,7 +149,7 @@ int ctl_print_json(json_t *object)
 int ctl_print_row(bool json, const struct mupdate_row *row)
 {
     if (json)
-        return ctl_print_json(ctl_row_json(row));
+        return ctl_print_json(json_row(row));
     errno = 0;
     ctl_write_row(stdout, row);
     return ferror(stdout) ? write_failed(errno) : 0;

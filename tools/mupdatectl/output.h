@@ -5,9 +5,7 @@
  * are not printable ASCII, and the backslash, as \xNN. An ACL of the usual
  * form "id<TAB>rights<TAB>" shows its words separated by blanks.
  *
- * For programs: JSON objects with the members state, name, location and acl.
- * Octets that are not UTF-8 cannot stand in JSON: such a value is given as base64, in a
- * member called name_base64 (location_base64, acl_base64) instead.
+ * For programs: JSON objects as the control socket has them (control/json.h).
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -18,19 +16,12 @@
 #include <mupdate/types.h>
 #include <stdio.h>
 
-/* "active", "reserved" or "deleted". */
-const char *ctl_state_name(enum mupdate_state state);
+#include "mupdated/control/json.h"
 
 void ctl_write_escaped(FILE *file, struct mupdate_text text);
 
 /* One line for people. */
 void ctl_write_row(FILE *file, const struct mupdate_row *row);
-
-/* A new object of the row, or NULL when memory ran out. */
-json_t *ctl_row_json(const struct mupdate_row *row);
-
-/* Adds a text under key, or under key_base64; false when memory ran out. */
-bool ctl_json_set_text(json_t *object, const char *key, struct mupdate_text text);
 
 /*
  * Write the text that object has under key, or under key_base64, as ctl_write_escaped()

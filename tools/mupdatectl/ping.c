@@ -26,10 +26,10 @@ static json_t *to_json(const struct mupdate_client_banner *banner, double connec
 
     if (!object)
         return NULL;
-    if (ctl_json_set_text(object, "server", text_or_empty(banner->hostname)) &&
-        ctl_json_set_text(object, "implementation", text_or_empty(banner->implementation)) &&
-        ctl_json_set_text(object, "version", text_or_empty(banner->version)) &&
-        ctl_json_set_text(object, "role", text_or_empty(banner->role)) &&
+    if (json_set_text(object, "server", text_or_empty(banner->hostname)) &&
+        json_set_text(object, "implementation", text_or_empty(banner->implementation)) &&
+        json_set_text(object, "version", text_or_empty(banner->version)) &&
+        json_set_text(object, "role", text_or_empty(banner->role)) &&
         json_object_set_new(object, "connect_us", json_integer((json_int_t)(connect_ms * 1e3))) ==
             0 &&
         json_object_set_new(object, "noop_us", json_integer((json_int_t)(noop_ms * 1e3))) == 0)

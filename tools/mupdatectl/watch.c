@@ -99,7 +99,7 @@ static int print_change(const struct watch *watch, const struct mupdate_row *row
 
     if (!watch->ctl->json)
         return ctl_print_row(false, row);
-    object = ctl_row_json(row);
+    object = json_row(row);
     if (object &&
         json_object_set_new(object, "event",
                             json_string(watch->phase == PHASE_DUMP ? "row" : "change")) < 0) {

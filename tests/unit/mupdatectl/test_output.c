@@ -28,7 +28,7 @@ static void assert_line(const struct mupdate_row *row, const char *expected)
 
 static void assert_json(const struct mupdate_row *row, const char *expected)
 {
-    json_t *object = ctl_row_json(row);
+    json_t *object = json_row(row);
     char *line;
 
     assert_non_null(object);
