@@ -179,7 +179,7 @@ static int open_copy(const struct ctl_place *place, struct ctl_table *table,
                      const struct store_error *busy)
 {
     char path[PATH_MAX];
-    struct store_options options = ctl_store_options(place, path);
+    struct store_options options;
     struct store_error error;
     enum store_result result;
     int status = ctl_copy_take(place, &table->local, path, busy);
@@ -188,6 +188,7 @@ static int open_copy(const struct ctl_place *place, struct ctl_table *table,
         return status;
     status = ctl_as_owner(place);
     if (!status) {
+        options = ctl_store_options(place, path);
         options.existing = true;
         options.copy = true;
         result = store_open(&table->store, &options, &error);
