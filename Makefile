@@ -3,7 +3,7 @@
 #   make              build everything into build/
 #   make run          install what is missing, build, run a master on a local port
 #   make check        install what is missing, build, run all tests
-#   make fuzz         TIME=60 JOBS=2: run each fuzz harness for so many seconds
+#   make fuzz         TIME=60 JOBS=2: each fuzz harness, for so many seconds of a processor
 #   make bench        measure it beside Cyrus's own master (as root)
 #   make install      DESTDIR= PREFIX=/usr/local
 #
@@ -244,7 +244,7 @@ check-protocol:
 	$(MAKE) all unit-programs
 	tests/run $(BUILD) unit protocol
 
-# Search for TIME seconds with each harness, JOBS at once.
+# Search for TIME seconds of a processor with each harness, JOBS at once.
 TIME ?= 60
 JOBS ?= $(shell nproc)
 
