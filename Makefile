@@ -214,7 +214,7 @@ run:
 check:
 	tools/need-packages $(CHECK_PACKAGES)
 	$(MAKE) all unit-programs fuzz-programs $(BUILD)/bench-store-rate
-	tests/run $(BUILD) unit fuzz protocol faults ctl install bench
+	tests/run $(BUILD) unit fuzz protocol faults ctl tour install bench
 
 # All that any of the checks needs, for those that run side by side.
 packages:
