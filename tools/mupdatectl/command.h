@@ -62,6 +62,8 @@ extern const struct ctl_command ctl_load_command;
 extern const struct ctl_command ctl_backup_command;
 extern const struct ctl_command ctl_restore_command;
 extern const struct ctl_command ctl_confirm_command;
+extern const struct ctl_command ctl_import_command;
+extern const struct ctl_command ctl_export_command;
 extern const struct ctl_command ctl_status_command;
 extern const struct ctl_command ctl_connections_command;
 extern const struct ctl_command ctl_kick_command;
@@ -101,6 +103,9 @@ int ctl_seconds(const char *text);
  * none. False when it is none of these.
  */
 bool ctl_split_host(char *text, const char **host, const char **port, bool *tls);
+
+/* Take the value of an option that names the server, as --host does. Exit status. */
+int ctl_host(struct ctl *ctl, const char *option, const char *value);
 
 /* What must be known of all options together, before the connection is made. Exit status. */
 int ctl_options_complete(struct ctl *ctl);

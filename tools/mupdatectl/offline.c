@@ -290,6 +290,16 @@ static int lock_old(const struct ctl_place *place, struct store_lock **lock)
                                 : ctl_store_failed(result, &error);
 }
 
+int ctl_table_check_idle(const struct ctl_place *place)
+{
+    struct store_lock *lock;
+    int status = lock_old(place, &lock);
+
+    if (!status)
+        store_lock_release(lock);
+    return status;
+}
+
 int ctl_table_replace(const struct ctl_place *place, ctl_make *make, void *context, bool quiet,
                       struct store_counts *counts)
 {

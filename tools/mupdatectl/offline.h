@@ -86,6 +86,9 @@ int ctl_table_verify(const struct store_options *options, struct store_counts *c
  */
 typedef int ctl_make(void *context, const struct store_options *options);
 
+/* EX_UNAVAILABLE, and said so, when a mupdated uses the table; 0 also when there is none. */
+int ctl_table_check_idle(const struct ctl_place *place);
+
 /*
  * Replace the table: make a new one beside it, verify it, and exchange the two; the old one is
  * kept beside it, and where is said on standard output unless quiet. All or nothing. mupdated must

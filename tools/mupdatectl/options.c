@@ -110,23 +110,20 @@ bool ctl_split_host(char *text, const char **host, const char **port, bool *tls)
     return **host && (!*port || **port);
 }
 
-static bool take_host(struct ctl *ctl, const char *value)
+int ctl_host(struct ctl *ctl, const char *option, const char *value)
 {
     char *copy = strdup(value);
 
-    if (!copy) {
-        ctl->status = ctl_complain(EX_OSERR, "out of memory");
-        return false;
-    }
+    if (!copy)
+        return ctl_complain(EX_OSERR, "out of memory");
     free(ctl->host);
     ctl->host = copy;
     if (ctl_split_host(copy, &ctl->connect.host, &ctl->connect.port, &ctl->tls_first))
-        return true;
-    ctl->status = ctl_complain(
+        return 0;
+    return ctl_complain(
         EX_USAGE,
-        "--host %s: give HOST, HOST:PORT, [ADDRESS]:PORT, one of them with /tls, or unix:/path",
-        value);
-    return false;
+        "%s %s: give HOST, HOST:PORT, [ADDRESS]:PORT, one of them with /tls, or unix:/path",
+        option, value);
 }
 
 static bool take_tls(struct ctl *ctl, const char *value)
@@ -182,7 +179,8 @@ static bool take_shared(struct ctl *ctl, int option, const char *value)
 {
     switch (option) {
     case 'h':
-        return take_host(ctl, value);
+        ctl->status = ctl_host(ctl, "--host", value);
+        return ctl->status == 0;
     case 'u':
         ctl->connect.user = value;
         return true;
