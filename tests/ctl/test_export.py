@@ -86,10 +86,11 @@ CANNOT_HOLD = [
     ("cyrus", one(b"user.\xff"), b"not UTF-8"),
     ("cyrus", one(b"user.a", acl=b"\xff\tlrs\t"), b"not UTF-8"),
     ("cyrus", one(b"user.\x1fa"), b"a name that Cyrus takes for another"),
+    ("cyrus", one(b"user.a."), b"a name that Cyrus takes for another"),
+    ("cyrus", one(b"user.a", b"be1!" + b"p" * 64), b"a location that Cyrus's dump cannot hold"),
     ("cyrus", one(b"user.a", acl=b"a\tlrs"), b"an ACL that Cyrus would keep as another"),
     ("cyrus", one(b"user.a", acl=b"a\tl\ta\tp\t"), b"an ACL that Cyrus would keep as another"),
-    ("cyrus", one(b"user.a", acl=b"\tl\t"), b"an ACL that Cyrus would keep as another"),
-    ("cyrus-text", one(b"user.\ta"), b"a name that Cyrus takes for another"),
+    ("cyrus-text", one(b"user.\ta"), b"a name with a tab"),
     ("cyrus-text", one(b"user.a", b"be 1!p"), b"a location that Cyrus's dump cannot hold"),
     ("cyrus-text", one(b"user.a", acl=b"a>b\tl\t"), b"an ACL that Cyrus would keep as another"),
 ]

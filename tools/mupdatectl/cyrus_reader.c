@@ -175,6 +175,12 @@ static bool is_blank(char octet)
     return octet == ' ' || octet == '\t' || octet == '\r' || octet == '\n';
 }
 
+static void take_octet(struct cyrus_reader *reader)
+{
+    reader->line += *reader->data == '\n';
+    take(reader, 1);
+}
+
 /* True with the entry at its end, which is a comma or a brace that is not taken. */
 static bool read_member(struct cyrus_reader *reader)
 {
@@ -253,8 +259,7 @@ static bool read_between(struct cyrus_reader *reader, struct cyrus_entry *entry)
         return false;
     }
     entry->line = reader->line;
-    reader->line += octet == '\n';
-    take(reader, 1);
+    take_octet(reader);
     return lost && reader->complaints == 0;
 }
 
@@ -274,8 +279,7 @@ static void begin(struct cyrus_reader *reader)
         take(reader, 1);
         reader->place = AT_OPEN;
     } else if (is_blank(octet)) {
-        reader->line += octet == '\n';
-        take(reader, 1);
+        take_octet(reader);
     } else {
         (void)give_up(reader, "the file does not begin with a brace, as JSON of Cyrus's does");
     }
@@ -370,7 +374,7 @@ enum cyrus_result cyrus_reader_next(struct cyrus_reader *reader, struct cyrus_en
             if (!is_blank(*reader->data))
                 (void)give_up(reader, "there is something behind the brace that closes it");
             else
-                take(reader, 1);
+                take_octet(reader);
             break;
         case AT_END:
             break;

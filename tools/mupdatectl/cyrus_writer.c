@@ -8,13 +8,16 @@
 
 #include "layer/tls_digest.h"
 #include "mupdated/dump/field.h"
+#include "tools/mupdatectl/cyrus_name.h"
 
 #define US_PER_S 1000000
+/* MAX_PARTITION_LEN of Cyrus, which counts a NUL. */
+#define PARTITION_BYTES 63
 
 const char cyrus_writer_no_memory[] = "out of memory";
 
 static const char bad_utf8[] = "not UTF-8, which Cyrus's JSON must be";
-static const char bad_name[] = "a name that Cyrus takes for another";
+static const char bad_name[] = "a name with a tab, which ends it in Cyrus's text";
 static const char bad_acl[] = "an ACL that Cyrus would keep as another";
 static const char bad_location[] = "a location that Cyrus's dump cannot hold";
 
@@ -71,15 +74,14 @@ static bool cut(struct mupdate_text *rest, struct mupdate_text *word)
     return true;
 }
 
-/* Cyrus's JSON has each identifier once, and its own database no blanks in it. */
+/* Cyrus's JSON has each identifier once. */
 static const char *fill_acl(json_t *acl, struct mupdate_text text, struct buffer *key)
 {
     struct mupdate_text id;
     struct mupdate_text rights;
 
     while (text.len > 0) {
-        if (!cut(&text, &id) || !cut(&text, &rights) || id.len == 0 ||
-            holds_one_of(id, " (){}\"%\\"))
+        if (!cut(&text, &id) || !cut(&text, &rights))
             return bad_acl;
         if (!terminate(key, id))
             return cyrus_writer_no_memory;
@@ -152,10 +154,9 @@ static const char *check_json(const struct mupdate_row *row)
 {
     if (!is_utf8(row->name) || !is_utf8(row->location) || !is_utf8(row->acl))
         return bad_utf8;
-    /* Inside Cyrus it stands for the dot between folders. */
-    if (row->name.len && memchr(row->name.data, '\x1f', row->name.len))
-        return bad_name;
-    return NULL;
+    if (partition_of(row->location).len > PARTITION_BYTES)
+        return bad_location;
+    return cyrus_name_check(row->name);
 }
 
 static int append(const char *text, size_t len, void *out)
