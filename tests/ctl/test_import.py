@@ -221,7 +221,7 @@ GOOD = cyrus_dump.compose(REMOTE)
 TEXT = cyrus_dump.compose_text(REMOTE, "2.5")
 FAULTS = {
     "empty": (b"", 1, "the file is empty"),
-    "blank": (b"\n\n", 3, "the file is empty"),
+    "blank": (b"\n\n", 1, "it has no tab"),
     "cut in a member": (GOOD[:300], 3, "before the brace that closes it"),
     "cut before the brace": (GOOD[:-3], 6, "before the brace that closes it"),
     "more behind": (GOOD + b"x", 8, "something behind the brace"),

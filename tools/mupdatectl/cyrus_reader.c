@@ -265,12 +265,12 @@ static bool read_between(struct cyrus_reader *reader, struct cyrus_entry *entry)
 
 /* --- both --- */
 
-/* What it is, from its first octet that is not blank. */
+/* What it is, from its first octet. */
 static void begin(struct cyrus_reader *reader)
 {
     char octet = *reader->data;
 
-    if (reader->form == CYRUS_ANY && !is_blank(octet))
+    if (reader->form == CYRUS_ANY)
         reader->form = octet == '{' ? CYRUS_JSON : CYRUS_TEXT;
     if (reader->form == CYRUS_TEXT) {
         reader->place = AT_LINE;
@@ -303,17 +303,15 @@ static bool read_line(struct cyrus_reader *reader)
 static bool parse_line(struct cyrus_reader *reader, struct cyrus_entry *entry)
 {
     static const char own[] = "mupdate-dump ";
+    const char *wrong;
 
-    if (reader->text_line == 1 && buffer_len(&reader->text) >= sizeof own - 1 &&
-        memcmp(buffer_bytes(&reader->text), own, sizeof own - 1) == 0) {
-        reader->line = 1;
-        (void)give_up(reader, "this is no dump of Cyrus's but of mupdatectl's: load takes it");
-        return false;
-    }
     entry->line = reader->text_line;
-    return hand_out(reader, cyrus_line_read((const char *)buffer_bytes(&reader->text),
-                                            buffer_len(&reader->text), entry),
-                    reader->text_line);
+    wrong = cyrus_line_read((const char *)buffer_bytes(&reader->text),
+                            buffer_len(&reader->text), entry);
+    if (wrong && buffer_len(&reader->text) >= sizeof own - 1 &&
+        memcmp(buffer_bytes(&reader->text), own, sizeof own - 1) == 0)
+        wrong = "this is no dump of Cyrus's but of mupdatectl's: load takes it";
+    return hand_out(reader, wrong, reader->text_line);
 }
 
 static void finish(struct cyrus_reader *reader)

@@ -22,7 +22,7 @@
 #include "mupdated/dump/reader.h"
 
 enum cyrus_form {
-    CYRUS_ANY, /* of the two, as the first octets say */
+    CYRUS_ANY, /* of the two, as the first octet says */
     CYRUS_JSON,
     CYRUS_TEXT,
 };
