@@ -13,6 +13,7 @@
 #include "mupdated/table/digest.h"
 #include "mupdated/table/index.h"
 #include "mupdated/table/intern.h"
+#include "mupdated/table/reserved.h"
 #include "mupdated/table/sort.h"
 
 #define LOADING_MIN 1024
@@ -41,6 +42,7 @@ struct table {
     struct tree tree;
     struct index index;
     struct intern strings;
+    struct reserved reserved;
     uint64_t sequence;
     struct table_counts counts;
     struct digest digest;
@@ -88,6 +90,7 @@ void table_free(struct table *table)
     tree_close(&table->tree);
     index_close(&table->index);
     intern_close(&table->strings);
+    reserved_close(&table->reserved);
     free(table);
 }
 
@@ -100,10 +103,13 @@ static void free_row(struct table *table, struct table_row *row)
     free(row);
 }
 
+/* And room for it in table->reserved, if it needs that. */
 static struct table_row *make_row(struct table *table, const struct row *from)
 {
     const struct mupdate_row *mupdate = &from->mupdate;
     if (mupdate->name.len > TEXT_BYTES_MAX || mupdate->acl.len > TEXT_BYTES_MAX)
+        return NULL;
+    if (mupdate->state != MUPDATE_ACTIVE && !reserved_make_room(&table->reserved))
         return NULL;
     struct table_row *row = malloc(sizeof(*row) + mupdate->name.len + mupdate->acl.len);
     if (row == NULL)
@@ -138,6 +144,7 @@ static void count_in(struct table *table, const struct table_row *from)
     } else {
         table->counts.reserved++;
         intern_rows(from->location)->reserved++;
+        reserved_add(&table->reserved, from->sequence, from->time_us);
     }
 }
 
@@ -153,6 +160,7 @@ static void count_out(struct table *table, const struct table_row *from)
     } else {
         table->counts.reserved--;
         intern_rows(from->location)->reserved--;
+        reserved_remove(&table->reserved, from->sequence);
     }
 }
 
@@ -247,6 +255,7 @@ bool table_loaded(struct table *table)
         index_close(&table->index);
         return false;
     }
+    reserved_sort(&table->reserved);
     free(table->loading.rows);
     table->loading = (struct loading){NULL, 0, 0};
     return true;
@@ -297,6 +306,11 @@ uint64_t table_sequence(const struct table *table)
 void table_counts(const struct table *table, struct table_counts *counts)
 {
     *counts = table->counts;
+}
+
+uint64_t table_reserved_until(const struct table *table, int64_t time_us)
+{
+    return reserved_until(&table->reserved, time_us);
 }
 
 struct locations {

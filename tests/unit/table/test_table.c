@@ -127,6 +127,16 @@ static void assert_locations(const struct table *table)
     assert_memory_equal(&seen, &expected, sizeof(seen));
 }
 
+/* Those of the first half of all changes. */
+static void assert_old_reservations(const struct table *table)
+{
+    uint64_t expected = 0;
+
+    for (size_t i = 0; i < NAMES; i++)
+        expected += model[i].state == MUPDATE_RESERVED && model[i].sequence <= sequence / 2;
+    assert_int_equal(table_reserved_until(table, (int64_t)(sequence / 2) * 1000), expected);
+}
+
 static void assert_same_as_model(const struct table *table)
 {
     struct table_counts expected = {0}, counts;
@@ -152,6 +162,8 @@ static void assert_same_as_model(const struct table *table)
     assert_int_equal(counts.rows, expected.rows);
     assert_int_equal(counts.active, expected.active);
     assert_int_equal(counts.reserved, expected.reserved);
+    assert_int_equal(table_reserved_until(table, INT64_MAX), expected.reserved);
+    assert_old_reservations(table);
     assert_locations(table);
     assert_int_equal(table_sequence(table), sequence);
     unsigned char kept[TABLE_DIGEST_BYTES], fresh[TABLE_DIGEST_BYTES];
