@@ -35,7 +35,7 @@ TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 
 RUN_PACKAGES := gcc make pkg-config libdb5.3-dev libuv1-dev libssl-dev libsasl2-dev \
-    libsasl2-modules sasl2-bin zlib1g-dev libsystemd-dev libxxhash-dev libjansson-dev libbsd-dev
+    libsasl2-modules sasl2-bin zlib1g-dev libsystemd-dev libxxhash-dev libjansson-dev libbsd-dev libmicrohttpd-dev
 CHECK_PACKAGES := $(RUN_PACKAGES) libcmocka-dev python3 python3-pytest openssl mandoc binutils systemd strace \
     faketime
 CI_PACKAGES := $(CHECK_PACKAGES) clang libclang-rt-14-dev valgrind
@@ -68,7 +68,7 @@ ALL_LDFLAGS = $(SANITIZE) -pthread -Wl,--as-needed $(HARDENED_LINK) $(LDFLAGS)
 pkg = $(shell pkg-config --libs $(1))
 LAYER_LIBS = $(call pkg,openssl libsasl2 zlib)
 CTL_LIBS = $(call pkg,jansson libbsd libxxhash) -ldb-5.3 $(LAYER_LIBS)
-MUPDATED_LIBS = $(call pkg,jansson libuv libsystemd libxxhash) -ldb-5.3 $(LAYER_LIBS)
+MUPDATED_LIBS = $(call pkg,jansson libmicrohttpd libuv libsystemd libxxhash) -ldb-5.3 $(LAYER_LIBS)
 TEST_LIBS = $(call pkg,cmocka jansson libbsd) $(MUPDATED_LIBS)
 
 # --- sources: the folders are the modules -----------------------------------

@@ -65,6 +65,7 @@ struct config {
     char *database_directory;   /* default: CONFIGDIRECTORY/mupdated, or /var/lib/mupdated */
     char *control_socket;       /* default: "control" in database_directory; NULL: none */
     char *control_group;        /* NULL: none */
+    char *metrics_listen;       /* "127.0.0.1:9905"; always with host and port; NULL: none */
 
     /* the process */
     char *user;                 /* NULL: see privileges.h */
@@ -115,6 +116,7 @@ struct config {
     enum config_order list_order;
     bool deny_location_conflict;
     bool heal_resync;
+    int stale_reservations_ms;  /* how old a reservation is that somebody has forgotten */
     int heal_delay_ms;          /* the "moment later" between an UPDATE's OK and the healing rows */
 
     /* limits */

@@ -170,6 +170,38 @@ static int check_listen(const struct check *check)
     return 0;
 }
 
+static int check_metrics(const struct check *check)
+{
+    struct config *config = check->config;
+    struct config_where where = where_is(check, "metrics_listen");
+    char word[CONFIG_LISTEN_WORD_BYTES];
+    struct config_listen listen;
+    const char *reason;
+    char *full;
+
+    if (config->metrics_listen == NULL) {
+        return 0;
+    }
+    if (!config_listen_parse_address(config->metrics_listen, &listen, &reason)) {
+        return config_fail(check->error, &where,
+                           "metrics_listen: %s %s: give " CONFIG_LISTEN_ADDRESS_ALLOWED,
+                           CONFIG_QUOTE(config->metrics_listen), reason);
+    }
+    full = strdup(config_listen_format(&listen, word));
+    if (full == NULL) {
+        return out_of_memory(check);
+    }
+    free(config->metrics_listen);
+    config->metrics_listen = full;
+    if (!config_listen_is_local(&listen)) {
+        config_tell(check->notice, check->context, &where,
+                    "metrics_listen: other hosts can ask at %s, and nobody is asked who he is: "
+                    "let a firewall keep all but your Prometheus away",
+                    full);
+    }
+    return 0;
+}
+
 static int check_tls(const struct check *check)
 {
     const struct config *config = check->config;
@@ -369,7 +401,7 @@ int config_check(struct config *config, const struct config_origins *origins, co
     struct config_where where = {.file = origins->file, .line = 0};
 
     if (check_paths(&check) != 0 || check_servername(&check) != 0 || check_listen(&check) != 0 ||
-        check_tls(&check) != 0 || check_identity(&check) != 0 || check_layers(&check) != 0 ||
+        check_metrics(&check) != 0 || check_tls(&check) != 0 || check_identity(&check) != 0 || check_layers(&check) != 0 ||
         check_limits(&check) != 0 || check_audit(&check) != 0 ||
         config_rights_resolve(config, origins, error) != 0) {
         return -1;

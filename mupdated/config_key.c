@@ -97,6 +97,8 @@ const struct config_key config_keys[] = {
     {KEY("control_socket", CONFIG_PATH, RESTART), MEMBER(control_socket),
      .example = "/run/mupdated/control", .none = "none"},
     {KEY("control_group", CONFIG_NAME, RESTART), MEMBER(control_group), .example = "mailadmin"},
+    {KEY("metrics_listen", CONFIG_NAME, RESTART), MEMBER(metrics_listen),
+     .example = "127.0.0.1:9905", .none = "none"},
 
     /* the process */
     {KEY("user", CONFIG_NAME, RESTART), MEMBER(user), .example = "mupdated"},
@@ -174,6 +176,8 @@ const struct config_key config_keys[] = {
      .words = order_words},
     {KEY("location_conflict", CONFIG_ENUM, RELOAD), MEMBER(deny_location_conflict),
      .fallback = "accept", .words = conflict_words},
+    {KEY("stale_reservations_after", CONFIG_DURATION, RELOAD), MEMBER(stale_reservations_ms),
+     .fallback = "10m", .min = 1, .max = 20 * DAY},
     {KEY("heal_resync", CONFIG_BOOL, RELOAD), MEMBER(heal_resync), .fallback = "yes"},
     {KEY("heal_delay", CONFIG_DURATION, RELOAD), MEMBER(heal_delay_ms), .fallback = "1s",
      .min = 10, .max = MINUTE},

@@ -49,7 +49,7 @@ struct config_key {
     uint64_t max;
     const struct config_word *words; /* ENUM, WORD, WORDS: ends at a NULL word */
     const char *example;             /* a value for messages; NULL: fallback */
-    const char *none;                /* PATH: the word for "not set", or NULL */
+    const char *none;                /* PATH, NAME: the word for "not set", or NULL */
 };
 
 extern const struct config_key config_keys[];

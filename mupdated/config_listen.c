@@ -145,6 +145,33 @@ bool config_listen_parse(const char *word, uint16_t default_port, struct config_
     return is_name(listen->host);
 }
 
+bool config_listen_parse_address(const char *word, struct config_listen *listen,
+                                 const char **reason)
+{
+    if (word[strspn(word, "0123456789")] == '\0' || word[0] == ':') {
+        memset(listen, 0, sizeof *listen);
+        listen->kind = CONFIG_LISTEN_TCP;
+        strcpy(listen->host, "127.0.0.1");
+        *reason = "is no port number from 1 to 65535";
+        return parse_port(word[0] == ':' ? word + 1 : word, &listen->port, reason);
+    }
+    if (!config_listen_parse(word, 0, listen, reason)) {
+        return false;
+    }
+    *reason = "is no address of IP";
+    if (listen->kind != CONFIG_LISTEN_TCP || listen->tls ||
+        (!is_ipv4(listen->host) && !is_ipv6(listen->host))) {
+        return false;
+    }
+    *reason = "has no port behind the address";
+    return listen->port != 0;
+}
+
+bool config_listen_is_local(const struct config_listen *listen)
+{
+    return strncmp(listen->host, "127.", 4) == 0 || strcmp(listen->host, "::1") == 0;
+}
+
 const char *config_listen_format(const struct config_listen *listen, char *word)
 {
     const char *tls = listen->tls ? TLS_PREFIX : "";

@@ -43,6 +43,19 @@ bool config_listen_parse(const char *word, uint16_t default_port, struct config_
                          const char **reason);
 
 /*
+ * Split the value of metrics_listen: a port, which is one of 127.0.0.1, or an IPv4 address or an
+ * IPv6 address in brackets with ":PORT". As config_listen_parse(); a name is none of them.
+ */
+#define CONFIG_LISTEN_ADDRESS_ALLOWED \
+    "a port (of 127.0.0.1), or \"ADDRESS:PORT\" with an IPv4 address or an IPv6 address in " \
+    "brackets, or \"none\""
+bool config_listen_parse_address(const char *word, struct config_listen *listen,
+                                 const char **reason);
+
+/* Whether only this host can reach an address of config_listen_parse_address(). */
+bool config_listen_is_local(const struct config_listen *listen);
+
+/*
  * The word for listen, with its port, into word, which has
  * CONFIG_LISTEN_WORD_BYTES. Returns word.
  */

@@ -308,6 +308,11 @@ static bool is_path(const char *text)
     return text[0] == '/' || strncasecmp(text, "{configdirectory}", 17) == 0;
 }
 
+static bool is_none(const struct config_key *key, const char *text)
+{
+    return key->none != NULL && strcasecmp(text, key->none) == 0;
+}
+
 enum config_value_result config_value_set(struct config *config, const struct config_key *key,
                                           const char *text, const char **reason)
 {
@@ -344,13 +349,17 @@ enum config_value_result config_value_set(struct config *config, const struct co
     case CONFIG_TEXT:
         break;
     case CONFIG_NAME:
+        if (is_none(key, text)) {
+            config_value_free(config, key);
+            return CONFIG_VALUE_SET;
+        }
         if (!is_name(text)) {
             *reason = "is not one word of plain characters";
             return CONFIG_VALUE_WRONG;
         }
         break;
     case CONFIG_PATH:
-        if (key->none != NULL && strcasecmp(text, key->none) == 0) {
+        if (is_none(key, text)) {
             config_value_free(config, key);
             return CONFIG_VALUE_SET;
         }

@@ -9,6 +9,7 @@
 #include "mupdated/certificates.h"
 #include "mupdated/control/control.h"
 #include "mupdated/log.h"
+#include "mupdated/metrics/metrics.h"
 #include "mupdated/net/connection.h"
 #include "mupdated/net/unconfirmed.h"
 #include "mupdated/reserve.h"
@@ -77,10 +78,15 @@ static void make_visible(struct master *master, const struct change *change)
 
 static void count_request(struct counters *counters, const struct writer_request *request)
 {
-    counters->stored += request->change != NULL;
-    counters->changes_refused +=
-        request->result == WRITER_NO || request->result == WRITER_FORBIDDEN;
-    counters->changes_uncertain += request->result == WRITER_UNCERTAIN;
+    static const enum counters_change results[] = {
+        [WRITER_OK] = COUNTERS_UNCHANGED,
+        [WRITER_NO] = COUNTERS_REFUSED,
+        [WRITER_FORBIDDEN] = COUNTERS_FORBIDDEN,
+        [WRITER_UNCERTAIN] = COUNTERS_UNCERTAIN,
+    };
+
+    counters->changes[request->rule.verb]
+                     [request->change ? COUNTERS_STORED : results[request->result]]++;
 }
 
 static void on_stored(void *context, struct writer_request *batch, uint64_t first)
@@ -218,19 +224,26 @@ static int start_writer(struct master *master)
 
 int master_bind(struct master *master, uv_loop_t *loop, const struct config *config)
 {
+    uv_timeval64_t now = {0};
+
     memset(master, 0, sizeof *master);
+    (void)uv_gettimeofday(&now);
     master->loop = loop;
     master->started_ns = uv_hrtime();
+    master->start_time_us = now.tv_sec * INT64_C(1000000) + now.tv_usec;
     master->config = config;
     master->servername = config->servername;
     if (net_init(&master->net, master) != 0) {
         log_error("cannot start: the event loop cannot be set up");
         return EX_OSERR;
     }
-    return net_bind(&master->net, master, config) ? EX_OK : EX_UNAVAILABLE;
+    if (!net_bind(&master->net, master, config))
+        return EX_UNAVAILABLE;
+    master->metrics = metrics_bind(config);
+    return EX_OK;
 }
 
-int master_start(struct master *master)
+static int open_all(struct master *master)
 {
     const struct config *config = master->config;
     struct sasl_failure failure;
@@ -259,6 +272,21 @@ int master_start(struct master *master)
     master->control = control_start(master, config);
     reserve_allows(0);
     return net_listen(&master->net, master, config) ? EX_OK : EX_UNAVAILABLE;
+}
+
+int master_start(struct master *master)
+{
+    int code;
+
+    metrics_start(master->metrics, master);
+    code = open_all(master);
+    if (code == EX_OK) {
+        metrics_serve(master->metrics);
+        return EX_OK;
+    }
+    metrics_close(master->metrics);
+    master->metrics = NULL;
+    return code;
 }
 
 bool master_reload(struct master *master, const struct config *config)
@@ -303,6 +331,8 @@ static void on_poll_closed(uv_handle_t *handle)
     struct stop *stop = handle->data;
 
     net_close(&stop->master->net);
+    metrics_close(stop->master->metrics);
+    stop->master->metrics = NULL;
     auth_stop(stop->master->auth);
     certificates_unwatch(&stop->master->certificates);
     stop->stopped(stop->context);
@@ -334,6 +364,7 @@ void master_stop(struct master *master, void (*stopped)(void *context), void *co
 {
     struct stop *stop = calloc(1, sizeof *stop);
 
+    metrics_stopping(master->metrics);
     net_stop_listening(&master->net);
     control_stop(master->control);
     master->control = NULL;

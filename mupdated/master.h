@@ -30,6 +30,8 @@ enum master_copy {
     MASTER_COPY_ENDING, /* who asked for it is gone */
 };
 
+struct metrics;
+
 struct master {
     uv_loop_t *loop;
     const struct config *config;
@@ -46,12 +48,15 @@ struct master {
     struct heal *heal;
     struct writer *writer;   /* NULL: takes no changes, at start and at the end */
     struct control *control; /* NULL: there is no control socket */
+    struct metrics *metrics; /* NULL: there is no address for them */
     struct store_position position; /* of the start; first is kept up to date */
     struct counters counters;
     unsigned control_work;   /* of control/, under way in other threads: it uses the store */
     bool confirming;         /* control/confirm.c */
+    int64_t backup_time_us;  /* control/saved.c: of the last backup; 0: not known */
     enum master_copy copy;   /* control/copy.c */
     uint64_t started_ns;     /* of uv_hrtime() */
+    int64_t start_time_us;   /* since 1970 */
     uint64_t unconfirmed_log_ms;   /* net/unconfirmed.c: when it was logged last */
     uint64_t unconfirmed_unlogged; /* how often it was not, since then */
     struct net net;

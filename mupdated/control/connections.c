@@ -121,6 +121,7 @@ bool control_kick(struct control_session *session, const json_t *request)
         log_notice("kicked: %s user=%s by=%s", at->peer,
                    at->user ? LOG_VALUE(at->user, strlen(at->user)) : "-", session->who);
         connection_close(at, "closed by an operator");
+        control_session_master(session)->counters.kicked++;
         kicked++;
     }
     return control_say(session, json_pack("{s:I}", "kicked", kicked), false);

@@ -15,6 +15,7 @@ static const struct request_kind {
     {"confirm", control_confirm},
     {"copy", control_copy},
     {"release", control_release},
+    {"saved", control_saved},
 };
 
 bool control_request(struct control_session *session, const json_t *request)

@@ -25,6 +25,7 @@ bool control_reservations(struct control_session *session, const json_t *request
 bool control_changes(struct control_session *session, const json_t *request);
 bool control_confirm(struct control_session *session, const json_t *request);
 bool control_release(struct control_session *session, const json_t *request);
+bool control_saved(struct control_session *session, const json_t *request);
 bool control_copy(struct control_session *session, const json_t *request);
 
 #endif

@@ -168,6 +168,7 @@ static bool gather_connections(const struct net *net, struct stats *stats)
         if (activity != STATS_DUMPING && activity != STATS_STREAMING)
             continue;
         stats_subscriber(at, stats->now_us, subscriber);
+        stats->backlog_bytes += subscriber->backlog_bytes;
         if (subscriber->behind > stats->lag_changes)
             stats->lag_changes = subscriber->behind;
         if (subscriber->behind_seconds > stats->lag_seconds)
@@ -183,22 +184,25 @@ static bool gather_connections(const struct net *net, struct stats *stats)
 
 /* --- the machine --- */
 
-static void gather_disk(const char *directory, struct stats *stats)
+void stats_disk(const char *directory, struct stats_disk *disk)
 {
     struct statvfs file_system;
-    struct dirent *entry;
+    const struct dirent *entry;
     struct stat status;
     DIR *files;
 
-    if (statvfs(directory, &file_system) == 0)
-        stats->disk_free_bytes = (uint64_t)file_system.f_bavail * file_system.f_frsize;
+    *disk = (struct stats_disk){0};
+    if (statvfs(directory, &file_system) == 0) {
+        disk->size_bytes = (uint64_t)file_system.f_blocks * file_system.f_frsize;
+        disk->free_bytes = (uint64_t)file_system.f_bavail * file_system.f_frsize;
+    }
     files = opendir(directory);
     if (!files)
         return;
     while ((entry = readdir(files)))
         if (fstatat(dirfd(files), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
             S_ISREG(status.st_mode))
-            stats->disk_used_bytes += (uint64_t)status.st_blocks * 512;
+            disk->used_bytes += (uint64_t)status.st_blocks * 512;
     closedir(files);
 }
 
@@ -216,7 +220,21 @@ static uint64_t resident_bytes(void)
     return resident ? strtoull(resident, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
-bool stats_gather(struct master *master, struct stats *stats)
+static void gather_table(const struct master *master, struct stats *stats)
+{
+    int age_ms = master->config->stale_reservations_ms;
+
+    stats->confirmed = store_confirmed(master->store);
+    stats->position = master->position;
+    stats->position.last = table_sequence(master->table);
+    table_counts(master->table, &stats->rows);
+    table_digest(master->table, stats->digest);
+    stats->stale_seconds = (double)age_ms / 1000;
+    stats->stale =
+        table_reserved_until(master->table, stats->now_us - (int64_t)age_ms * 1000);
+}
+
+bool stats_gather(struct master *master, const struct stats_disk *disk, struct stats *stats)
 {
     struct timespec now = {0};
 
@@ -224,19 +242,20 @@ bool stats_gather(struct master *master, struct stats *stats)
     (void)clock_gettime(CLOCK_REALTIME, &now);
     stats->now_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
     stats->uptime_seconds = (double)(uv_hrtime() - master->started_ns) / 1e9;
+    stats->start_time_us = master->start_time_us;
     stats->resident_bytes = resident_bytes();
-    stats->confirmed = store_confirmed(master->store);
-    stats->position = master->position;
-    stats->position.last = table_sequence(master->table);
-    table_counts(master->table, &stats->rows);
-    table_digest(master->table, stats->digest);
+    if (master->tls)
+        stats->certificate_time_us =
+            (now.tv_sec + tls_context_ends_in(master->tls)) * INT64_C(1000000);
+    gather_table(master, stats);
     stats->connections_max = master->config->connections_max;
     stats->counters = master->counters;
     if (master->writer) {
         stats->pending = writer_pending(master->writer);
         writer_stats(master->writer, &stats->writer);
     }
-    gather_disk(master->config->database_directory, stats);
+    stats->disk = *disk;
+    stats->backup_time_us = master->backup_time_us;
     if (gather_servers(master->table, stats) && gather_connections(&master->net, stats))
         return true;
     stats_free(stats);

@@ -2,7 +2,7 @@
  * The master's state at one moment, gathered once for all who show it: the
  * control socket and the metrics.
  *
- * For the loop's thread.
+ * For the loop's thread, but for stats_disk().
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -54,15 +54,26 @@ struct stats_subscriber {
     uint64_t backlog_bytes; /* encoded, and not taken by its socket yet */
 };
 
+/* The file system that the database is on. */
+struct stats_disk {
+    uint64_t size_bytes;
+    uint64_t free_bytes;
+    uint64_t used_bytes; /* by the database's files */
+};
+
 struct stats {
     /* the process */
-    int64_t now_us;         /* since 1970 */
+    int64_t now_us;         /* since 1970, as all that end in _time_us */
+    int64_t start_time_us;
     double uptime_seconds;
     uint64_t resident_bytes;
+    int64_t certificate_time_us; /* when it expires; 0: there is none */
     /* the table */
     bool confirmed;
     struct store_position position;
     struct table_counts rows;
+    uint64_t stale;         /* rows reserved for longer than stale_seconds */
+    double stale_seconds;   /* the key stale_reservations_after */
     unsigned char digest[TABLE_DIGEST_BYTES];
     struct stats_server *servers; /* in octet order */
     size_t server_count;
@@ -76,17 +87,20 @@ struct stats {
     size_t subscriber_count;
     uint64_t lag_changes;   /* the furthest that a subscriber is behind */
     double lag_seconds;
+    uint64_t backlog_bytes; /* of all subscribers together */
     struct counters counters;
     /* the writer; all zero when it does not run */
     uint64_t pending;       /* changes that wait for it */
     struct writer_stats writer;
-    /* the disk */
-    uint64_t disk_free_bytes;
-    uint64_t disk_used_bytes; /* by the database's files */
+    struct stats_disk disk;
+    int64_t backup_time_us; /* of the last one that mupdatectl told of; 0: not since the start */
 };
 
+/* For any thread that may wait for the disk. All zero if it cannot be asked. */
+void stats_disk(const char *directory, struct stats_disk *disk);
+
 /* False: out of memory; nothing is to be freed then. */
-bool stats_gather(struct master *master, struct stats *stats);
+bool stats_gather(struct master *master, const struct stats_disk *disk, struct stats *stats);
 void stats_free(struct stats *stats);
 
 enum stats_activity stats_activity(const struct connection *connection);

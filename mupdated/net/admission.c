@@ -6,11 +6,22 @@
 
 #include "mupdated/control/control.h"
 #include "mupdated/log.h"
+#include "mupdated/metrics/metrics.h"
 #include "mupdated/net/connection.h"
 #include "mupdated/net/traffic.h"
 
 /* For the database, sasldb, the log, what listens, and the loop. */
 #define OTHER_DESCRIPTORS ((size_t)64)
+
+/* What a client is told, and the log. */
+static const char *const texts[COUNTERS_REFUSALS] = {
+    [COUNTERS_REFUSED_FILES] = "too many open files",
+    [COUNTERS_REFUSED_TOTAL] = "too many connections",
+    [COUNTERS_REFUSED_ADDRESS] = "too many connections from this address",
+    [COUNTERS_REFUSED_MEMORY] = "out of memory",
+    [COUNTERS_REFUSED_GONE] = "the client has gone",
+    [COUNTERS_REFUSED_STRANGER] = "too many connections that are not logged in",
+};
 
 #define REFUSALS_LOGGED 1
 #define STRANGERS_LOGGED 20
@@ -19,7 +30,7 @@ size_t admission_descriptors_besides(const struct config *config)
 {
     /* Two kinds of logins have so many threads each, with a socket to whom they ask. */
     return OTHER_DESCRIPTORS + CONTROL_SESSIONS_MAX + ADMISSION_REFUSED +
-           2 * config->authentication_threads;
+           metrics_descriptors(config) + 2 * config->authentication_threads;
 }
 
 static size_t descriptors(void)
@@ -120,9 +131,10 @@ static void drop_stranger(struct admission *admission)
             most = strangers;
         }
     }
-    mupdate_server_bye(victim->session, "too many connections that are not logged in");
+    victim->master->counters.refused[COUNTERS_REFUSED_STRANGER]++;
+    mupdate_server_bye(victim->session, texts[COUNTERS_REFUSED_STRANGER]);
     (void)traffic_flush(victim);
-    connection_close(victim, "too many connections that are not logged in");
+    connection_close(victim, texts[COUNTERS_REFUSED_STRANGER]);
 }
 
 /* --- coming and going --- */
@@ -143,11 +155,13 @@ static bool may_log(struct admission_log *log, size_t lines, uint64_t now_ms, si
     return true;
 }
 
-const char *admission_refuse(struct connection *connection, const char *reason, size_t limit)
+const char *admission_refuse(struct connection *connection, enum counters_refusal why,
+                             size_t limit)
 {
+    const char *reason = texts[why];
     size_t unlogged;
 
-    connection->master->counters.turned_away++;
+    connection->master->counters.refused[why]++;
     if (may_log(&admission_of(connection)->refusals, REFUSALS_LOGGED,
                 uv_now(connection->master->loop), &unlogged))
         log_warning("refused: %s reason=%s limit=%zu unlogged=%zu", connection->peer,
@@ -215,17 +229,17 @@ const char *admission_enter(struct connection *connection, const struct sockaddr
 
     /* Those that are closing are counted too, as their descriptors are in use. */
     if (!make_room(admission, net->count, sockets))
-        return admission_refuse(connection, "too many open files", sockets);
+        return admission_refuse(connection, COUNTERS_REFUSED_FILES, sockets);
     if (!make_room(admission, net->count, total))
-        return admission_refuse(connection, "too many connections", config->connections_max);
+        return admission_refuse(connection, COUNTERS_REFUSED_TOTAL, config->connections_max);
     if (address && address->ss_family == AF_UNSPEC)
-        return admission_refuse(connection, "the client has gone", 0);
+        return admission_refuse(connection, COUNTERS_REFUSED_GONE, 0);
     if (address) {
         connection->from = peers_enter(&admission->peers, address);
         if (!connection->from)
-            return admission_refuse(connection, "out of memory", 0);
+            return admission_refuse(connection, COUNTERS_REFUSED_MEMORY, 0);
         if (connection->from->connections > config->connections_per_address)
-            return admission_refuse(connection, "too many connections from this address",
+            return admission_refuse(connection, COUNTERS_REFUSED_ADDRESS,
                                     config->connections_per_address);
     }
     if (admission->stranger_count >= strangers_max(admission, config))

@@ -9,6 +9,7 @@
 #ifndef NET_ADMISSION_H
 #define NET_ADMISSION_H
 
+#include "mupdated/counters.h"
 #include "mupdated/net/peers.h"
 
 struct config;
@@ -44,7 +45,7 @@ void admission_close(struct admission *admission);
 
 /*
  * The descriptors that the process may need besides one for each connection: for the database,
- * operators, and logins that ask somebody else.
+ * operators, metrics, and logins that ask somebody else.
  */
 size_t admission_descriptors_besides(const struct config *config);
 
@@ -62,10 +63,12 @@ bool admission_has_room(const struct admission *admission, const struct config *
 const char *admission_enter(struct connection *connection, const struct sockaddr_storage *address);
 
 /*
- * Log that a connection is refused, and give the reason back: at most one line a second, which
- * says how many got none. limit is the one that was met; 0: none of the configuration's.
+ * Count and log that a connection is refused, and give the reason back as a static text: at most
+ * one line a second, which says how many got none. limit is the one that was met; 0: none of the
+ * configuration's.
  */
-const char *admission_refuse(struct connection *connection, const char *reason, size_t limit);
+const char *admission_refuse(struct connection *connection, enum counters_refusal why,
+                             size_t limit);
 
 /*
  * Whether the end of a connection that never logged in is to be logged: 20 in a second are,

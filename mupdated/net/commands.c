@@ -53,10 +53,17 @@ static void log_bad_login(struct connection *connection, const struct auth_answe
     log_no_login(connection, "badlogin", answer, 0);
 }
 
+/* How a login ended whose exchange is still there. */
+static void count_login(struct connection *connection, enum counters_login result)
+{
+    counters_login(&connection->master->counters, auth_exchange_mechanism(connection->auth),
+                   result);
+}
+
 static void count_failure(struct connection *connection)
 {
     connection->failed_logins++;
-    connection->master->counters.bad_logins++;
+    count_login(connection, COUNTERS_LOGIN_REFUSED);
     if (connection->from)
         peers_failed(connection->from, uv_now(connection->master->loop));
 }
@@ -126,7 +133,7 @@ static void grant_login(struct connection *connection, const struct auth_answer 
         connection_close(connection, "the login could not be completed");
         return;
     }
-    connection->master->counters.logins++;
+    count_login(connection, COUNTERS_LOGIN_ACCEPTED);
     admission_logged_in(connection);
     if (answer->layer)
         snprintf(layer, sizeof layer, " layer=%u", sasl_layer_bits(answer->layer));
@@ -173,6 +180,7 @@ static void authentication_answered(void *context, const struct auth_answer *ans
         if (admission_logs_undecided(connection, &unlogged))
             log_no_login(connection, "nologin", answer, unlogged);
         connection->failed_logins++;
+        count_login(connection, COUNTERS_LOGIN_UNDECIDED);
         answer_no_login(connection, answer->text);
         return;
     }
@@ -357,7 +365,7 @@ static bool set(struct connection *connection, const struct mupdate_server_event
      */
     if (connection->rights.role == CONFIG_ROLE_READER && connection->stores == 0) {
         audit_refused(connection, &rule, RULE_READ_ONLY);
-        master->counters.changes_refused++;
+        master->counters.changes[event->verb][COUNTERS_FORBIDDEN]++;
         return mupdate_server_no(connection->session, RULE_READ_ONLY);
     }
     if (!master->writer)
@@ -365,6 +373,7 @@ static bool set(struct connection *connection, const struct mupdate_server_event
     if (reserve_allows(CHANGE_BYTES + rule.name.len + rule.location.len + rule.acl.len))
         request = writer_request_new(&rule, who, connection);
     if (!request) {
+        master->counters.changes[event->verb][COUNTERS_REFUSED]++;
         connection->delayed_no = NO_MEMORY_TEXT;
         commands_say_delayed_no(connection);
         return true;
@@ -408,7 +417,7 @@ static bool update(struct connection *connection, const struct mupdate_server_ev
 
 bool commands_handle(struct connection *connection, const struct mupdate_server_event *event)
 {
-    connection->master->counters.commands[event->type]++;
+    counters_command(&connection->master->counters, event);
     if (unconfirmed_refuses(connection, event))
         return true;
     switch (event->type) {
@@ -420,8 +429,8 @@ bool commands_handle(struct connection *connection, const struct mupdate_server_
         log_bad_login(connection,
                       &(struct auth_answer){.user = auth_exchange_user(connection->auth),
                                             .reason = "cancelled"});
-        authentication_ends(connection);
         count_failure(connection);
+        authentication_ends(connection);
         may_try_again(connection);
         return true;
     case MUPDATE_SERVER_STARTTLS:

@@ -342,13 +342,13 @@ bool connection_accept(struct master *master, uv_stream_t *listening, const char
     log_debug("connected: %s", connection->peer);
 
     refused = connection == net->spare || !reserve_allows(CONNECTION_BYTES)
-                  ? admission_refuse(connection, "out of memory", 0)
+                  ? admission_refuse(connection, COUNTERS_REFUSED_MEMORY, 0)
                   : admission_enter(connection, is_unix ? NULL : &remote);
     if (!refused) {
         limits_of(master->config, &limits);
         connection->session = mupdate_server_new(&limits);
         if (!connection->session)
-            refused = admission_refuse(connection, "out of memory", 0);
+            refused = admission_refuse(connection, COUNTERS_REFUSED_MEMORY, 0);
     }
     if (refused) {
         refuse(connection, refused, tls);

@@ -31,6 +31,8 @@ static void on_written(uv_write_t *write, int status)
     struct connection *connection = write->data;
 
     connection->write_pending = false;
+    if (status == 0)
+        connection->master->counters.sent_bytes += buffer_len(&connection->writing);
     buffer_clear(&connection->writing);
     if (connection->state == CONNECTION_CLOSED)
         return;
@@ -116,7 +118,10 @@ static size_t try_write(struct connection *connection, const uint8_t *data, size
     int written = uv_try_write(&connection->socket.stream, &buf, 1);
 
     *error = written < 0 && written != UV_EAGAIN ? written : 0;
-    return written < 0 ? 0 : (size_t)written;
+    if (written < 0)
+        return 0;
+    connection->master->counters.sent_bytes += (size_t)written;
+    return (size_t)written;
 }
 
 static int write_later(struct connection *connection)
@@ -279,6 +284,8 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 
     if (nread == 0)
         return;
+    if (nread > 0)
+        connection->master->counters.received_bytes += (size_t)nread;
     if (nread < 0) {
         uv_read_stop(stream);
         connection->reading = false;

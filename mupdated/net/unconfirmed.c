@@ -44,6 +44,7 @@ bool unconfirmed_refuses(struct connection *connection, const struct mupdate_ser
     command = command_of(event);
     if (!command)
         return false;
+    master->counters.unconfirmed++;
     now = uv_now(master->loop);
     if (master->unconfirmed_log_ms != 0 && now - master->unconfirmed_log_ms < LOG_AGAIN_MS) {
         master->unconfirmed_unlogged++;

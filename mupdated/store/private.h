@@ -13,9 +13,6 @@
 #include "mupdated/store/format.h"
 #include "mupdated/store/store.h"
 
-/* Below this many free bytes nothing is stored: the log and checkpoints need room to end well. */
-#define STORE_FREE_FLOOR_BYTES (32U << 20)
-
 /*
  * A log file is made with its full size, and holes. Recovery fills the holes
  * behind the end of the log with zeros, and then writes what no checkpoint has

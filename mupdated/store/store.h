@@ -14,6 +14,9 @@
 
 #define STORE_HISTORY_BYTES 16
 
+/* Below this many free bytes nothing is stored: the log and checkpoints need room to end well. */
+#define STORE_FREE_FLOOR_BYTES (32U << 20)
+
 struct store;
 
 struct store_options {
@@ -150,7 +153,7 @@ enum store_result store_get(struct store *store, struct mupdate_text name, struc
  * Store what change->now says (absent: delete the row) and its change record.
  * The store gives the change its sequence and term and writes them into *change.
  * The change may hold texts of the last store_get(). Refused while less than
- * 32 MB are free on the disk. So is deleting a row
+ * STORE_FREE_FLOOR_BYTES are free on the disk. So is deleting a row
  * that is not there.
  */
 enum store_result store_put(struct store *store, struct change *change, struct store_error *error);

@@ -62,6 +62,7 @@ struct writer {
     struct writer_queue decided;
     uint64_t first; /* oldest change in the log of changes */
     struct writer_stats stats;
+    uint64_t batch_began; /* of uv_hrtime(); 0: no batch is under way */
     uint64_t log_changes;
 };
 

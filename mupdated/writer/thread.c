@@ -90,14 +90,20 @@ static void count_batch(struct writer_stats *stats, const struct writer_request 
 }
 
 static void hand_back(struct writer *writer, struct writer_request *first,
-                      struct writer_request *last, uint64_t took_ns)
+                      struct writer_request *last)
 {
     struct store_position position;
+    uint64_t now;
 
     store_position(writer->store, &position);
+    now = uv_hrtime();
     uv_mutex_lock(&writer->lock);
-    count_batch(&writer->stats, first, took_ns);
+    count_batch(&writer->stats, first, now - writer->batch_began);
     writer->stats.refusing = writer->decide.state != DECIDE_STORING;
+    writer->stats.failed = writer->decide.state == DECIDE_UNCERTAIN;
+    if (writer->stats.refusing)
+        writer->stats.refused_at_ns = now;
+    writer->batch_began = 0;
     writer_queue_append(&writer->decided, first, last);
     writer->first = position.first;
     if (store_wants_log(writer->store))
@@ -157,14 +163,14 @@ void writer_thread(void *argument)
         first = take_batch(writer, &last);
         if (!first && writer->state != WRITER_RUNNING)
             break;
+        if (first)
+            writer->batch_began = uv_hrtime();
         uv_mutex_unlock(&writer->lock);
 
         alone = first && first == last;
         if (first) {
-            uint64_t begun = uv_hrtime();
-
             decide_batch(&writer->decide, first);
-            hand_back(writer, first, last, uv_hrtime() - begun);
+            hand_back(writer, first, last);
             paused = false;
         }
         if (trimming) {

@@ -208,6 +208,8 @@ void writer_stats(struct writer *writer, struct writer_stats *stats)
 {
     uv_mutex_lock(&writer->lock);
     *stats = writer->stats;
+    if (writer->batch_began != 0)
+        stats->busy_ns = uv_hrtime() - writer->batch_began;
     uv_mutex_unlock(&writer->lock);
 }
 

@@ -128,6 +128,9 @@ struct writer_stats {
     uint64_t checkpoint_ns;    /* what the last one took */
     int64_t checkpoint_time_us; /* when it ended, since 1970; 0: never */
     bool refusing;             /* the last change could not be stored */
+    bool failed;               /* and for good: the store cannot be trusted any more */
+    uint64_t refused_at_ns;    /* of uv_hrtime(): when that was last found out */
+    uint64_t busy_ns;          /* what the batch under way has taken so far; 0: there is none */
 };
 
 /* Any thread. */

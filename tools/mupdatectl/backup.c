@@ -119,6 +119,18 @@ static int finish(const struct backup_paths *paths, const char *target)
     return 0;
 }
 
+/* The mupdated that uses the table, if there is one: it shows when the last one was made. */
+static void tell_of_it(const struct ctl_place *place)
+{
+    struct ctl_local local = place->local;
+    json_t *answer;
+
+    if (ctl_local_connect(&local) == 0 &&
+        ctl_local_ask(&local, json_pack("{ss}", "do", "saved"), &answer) == 0)
+        json_decref(answer);
+    ctl_local_close(&local);
+}
+
 static int back_up(const struct ctl_place *place, const char *target, bool json)
 {
     struct backup_paths paths;
@@ -132,6 +144,8 @@ static int back_up(const struct ctl_place *place, const char *target, bool json)
         status = recover_and_verify(place, paths.copy, &counts);
     if (!status)
         status = finish(&paths, target);
+    if (!status)
+        tell_of_it(place);
     if (status)
         ctl_remove_table(place, paths.copy);
     (void)rmdir(paths.work);
