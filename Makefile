@@ -28,6 +28,7 @@ BINDIR ?= $(PREFIX)/bin
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
+DOCDIR ?= $(PREFIX)/share/doc/mupdated
 # Where systemd looks for what packages (PREFIX=/usr) and administrators install.
 SYSTEMDDIR ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
@@ -37,7 +38,7 @@ SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 RUN_PACKAGES := gcc make pkg-config libdb5.3-dev libuv1-dev libssl-dev libsasl2-dev \
     libsasl2-modules sasl2-bin zlib1g-dev libsystemd-dev libxxhash-dev libjansson-dev libbsd-dev libmicrohttpd-dev
 CHECK_PACKAGES := $(RUN_PACKAGES) libcmocka-dev python3 python3-pytest openssl mandoc binutils systemd strace \
-    faketime
+    faketime prometheus
 CI_PACKAGES := $(CHECK_PACKAGES) clang libclang-rt-14-dev valgrind
 MURDER_PACKAGES := $(CHECK_PACKAGES) util-linux cyrus-common cyrus-imapd cyrus-pop3d cyrus-murder cyrus-clients
 AUTH_PACKAGES := $(MURDER_PACKAGES) krb5-kdc krb5-admin-server krb5-user libsasl2-modules-gssapi-mit \
@@ -214,7 +215,7 @@ run:
 check:
 	tools/need-packages $(CHECK_PACKAGES)
 	$(MAKE) all unit-programs fuzz-programs $(BUILD)/bench-store-rate
-	tests/run $(BUILD) unit fuzz protocol faults ctl tour install bench
+	tests/run $(BUILD) unit fuzz protocol faults ctl prometheus tour install bench
 
 # All that any of the checks needs, for those that run side by side.
 packages:
@@ -336,6 +337,8 @@ install: all
 	install -m 644 man/*.5 $(D)$(MANDIR)/man5
 	install -m 644 man/*.7 $(D)$(MANDIR)/man7
 	install -m 644 man/*.8 $(D)$(MANDIR)/man8
+	install -d $(D)$(DOCDIR)/examples
+	install -m 644 etc/mupdated.alerts.yml etc/mupdated-dashboard.json $(D)$(DOCDIR)/examples
 	$(call install_placed,etc/mupdated.service,$(SYSTEMDDIR)/mupdated.service)
 	$(call install_placed,etc/mupdated.sysusers,$(SYSUSERSDIR)/mupdated.conf)
 	$(call install_placed,etc/mupdated.tmpfiles,$(TMPFILESDIR)/mupdated.conf)

@@ -46,7 +46,7 @@ struct http;
  */
 struct http *http_start(int listening, http_answer *answer, void *context);
 
-/* Cut off all clients, wait for the thread, and close the socket. answer must come back for that. */
+/* Cut off all clients, wait for the thread, which may be in answer, and close the socket. */
 void http_stop(struct http *http);
 
 #endif

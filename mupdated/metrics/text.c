@@ -92,7 +92,7 @@ static void table(struct buffer *out, const struct stats *stats)
         (void)snprintf(history + 2 * i, 3, "%02x", stats->position.history[i]);
     gauge(out, "table_confirmed", "Whether the table is served: 0 behind a load until it is "
           "confirmed.", stats->confirmed);
-    head(out, "table_history_info", "gauge", "1; its label is the history that the changes are of.");
+    head(out, "table_history_info", "gauge", "1; its label is the history of the changes.");
     labelled(out, "table_history_info", "history", history, 1);
     gauge(out, "table_term", "The term of the master.", stats->position.term);
     gauge(out, "table_sequence", "The number of the last change.", stats->position.last);

@@ -22,6 +22,8 @@ def test_all_files_are_there(installed):
     expected = [
         "etc/mupdated.conf", "usr/lib/systemd/system/mupdated.service",
         "usr/lib/sysusers.d/mupdated.conf", "usr/lib/tmpfiles.d/mupdated.conf", "usr/sbin/mupdated", "usr/sbin/mupdatectl", "usr/bin/mupdate-bench",
+        *(f"usr/share/doc/mupdated/examples/{name}"
+          for name in ("mupdated.alerts.yml", "mupdated-dashboard.json")),
         *(f"usr/include/mupdate/{name}" for name in headers),
         *(f"usr/share/man/man{name[-1]}/{name}" for name in manuals),
         *(f"usr/lib/libmupdate-{library}.so{end}" for library in LIBRARIES for end in ("", ".1")),

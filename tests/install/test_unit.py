@@ -7,10 +7,12 @@ import grp
 import os
 import re
 import subprocess
+import urllib.request
 
 import pytest
 
 from installing import make_install, run
+from mupdated import free_port
 from sandbox import Traced, allowed_calls, needs_systemd, needs_tracing, settings
 
 # systemd's own measure, from 0 (nothing can be reached) to 10.
@@ -73,10 +75,12 @@ def test_a_mistake_of_the_operator_does_not_make_it_start_for_ever(unit):
 @needs_tracing
 def test_the_daemon_makes_only_system_calls_that_the_unit_allows(unit, daemons, tmp_path,
                                                                  certificate):
-    """Start, logins, changes, a dump, TLS, the control socket, a reload and the end."""
+    """Start, logins, changes, a dump, TLS, the control socket, metrics, a reload and the end."""
     group = grp.getgrgid(os.getegid()).gr_name
     daemon = Traced.make(daemons, tmp_path / "trace", control_group=group, **certificate)
-    daemon.configure(listen=f"127.0.0.1:{daemon.port} unix:{tmp_path}/socket")
+    metrics = free_port()
+    daemon.configure(listen=f"127.0.0.1:{daemon.port} unix:{tmp_path}/socket",
+                     metrics_listen=str(metrics))
     daemon.start()
     for tls in (False, True):
         with daemon.connect() as client:
@@ -90,6 +94,9 @@ def test_the_daemon_makes_only_system_calls_that_the_unit_allows(unit, daemons, 
     with daemon.control() as control:
         assert control.status()["table"]["rows"] == 1
         assert control.all("connections") is not None
+    for path in ("metrics", "healthz", "readyz"):
+        with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/{path}") as answer:
+            assert answer.status == 200
     daemon.reload(log_level="info")
     daemon.stop()
     used = daemon.calls()

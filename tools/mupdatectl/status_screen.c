@@ -49,6 +49,13 @@ static void words(struct screen *screen, const char *text)
     (void)fputs(text, screen->file);
 }
 
+/* Seconds since a moment, at the time of the status. */
+static double age(const struct screen *screen, const json_t *time_us)
+{
+    return (double)(json_integer_value(json_object_get(screen->status, "time_us")) -
+                    json_integer_value(time_us)) / 1e6;
+}
+
 static void head(struct screen *screen)
 {
     const json_t *status = screen->status;
@@ -76,9 +83,16 @@ static void table(struct screen *screen)
     number(screen, "table", "active");
     words(screen, " active, ");
     number(screen, "table", "reserved");
+    words(screen, " reserved");
+    if (ctl_status_number(screen->status, "table", "stale") > 0) {
+        words(screen, ", ");
+        number(screen, "table", "stale");
+        words(screen, " of them for more than ");
+        duration(screen, ctl_status_real(screen->status, "table", "stale_after_seconds"));
+    }
     words(screen, json_is_false(json_object_get(group, "confirmed"))
-                      ? " reserved; NOT CONFIRMED: see mupdatectl confirm\n"
-                      : " reserved\n");
+                      ? "; NOT CONFIRMED: see mupdatectl confirm\n"
+                      : "\n");
     words(screen, "Position     change ");
     number(screen, "position", "sequence");
     words(screen, ", log of changes from ");
@@ -135,10 +149,8 @@ static void changes(struct screen *screen)
     number(screen, "checkpoint", "count");
     if (ctl_status_number(screen->status, "checkpoint", "time_us") > 0) {
         words(screen, ", the last one ");
-        duration(screen,
-                 (double)(json_integer_value(json_object_get(screen->status, "time_us")) -
-                          ctl_status_number(screen->status, "checkpoint", "time_us")) /
-                     1e6);
+        duration(screen, age(screen, json_object_get(json_object_get(screen->status, "checkpoint"),
+                                                     "time_us")));
         (void)fprintf(screen->file, " ago, took %.3f s",
                       ctl_status_real(screen->status, "checkpoint", "seconds"));
     }
@@ -155,6 +167,11 @@ static void disk(struct screen *screen)
     size(screen, "disk", "used_bytes");
     words(screen, " used in ");
     ctl_write_member(screen->file, json_object_get(screen->status, "disk"), "directory");
+    if (json_object_get(screen->status, "backup_time_us")) {
+        words(screen, "; last backup ");
+        duration(screen, age(screen, json_object_get(screen->status, "backup_time_us")));
+        words(screen, " ago");
+    }
     words(screen, "\n");
 }
 
