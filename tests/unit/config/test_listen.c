@@ -176,6 +176,70 @@ static void the_same_address_twice_is_refused(void **state)
                 "t.conf:1: listen: '*:3905' is given twice: remove one of the two");
 }
 
+static void metrics_have_one_address_of_this_host_unless_another_is_written(void **state)
+{
+    static const struct {
+        const char *value;
+        const char *full; /* NULL: none */
+        bool local;
+    } cases[] = {
+        {"9905", "127.0.0.1:9905", true},        {":9905", "127.0.0.1:9905", true},
+        {"127.0.0.2:1", "127.0.0.2:1", true},    {"[::1]:65535", "[::1]:65535", true},
+        {"0.0.0.0:9905", "0.0.0.0:9905", false}, {"[::]:9905", "[::]:9905", false},
+        {"192.0.2.1:9905", "192.0.2.1:9905", false},
+        {"[fe80::1%eth0]:9905", "[fe80::1%eth0]:9905", false},
+        {"none", NULL, true},                    {"NONE", NULL, true},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[128];
+        struct config *config;
+
+        snprintf(text, sizeof text, "admins: a\nmetrics_listen: %s\n", cases[i].value);
+        config = accept_text(text);
+        if (cases[i].full == NULL) {
+            assert_null(config->metrics_listen);
+        } else {
+            assert_string_equal(config->metrics_listen, cases[i].full);
+        }
+        assert_int_equal(strstr(notices, "other hosts can ask") == NULL, cases[i].local);
+        config_free(config);
+    }
+}
+
+static void what_is_no_address_with_a_port_is_no_place_for_metrics(void **state)
+{
+    static const struct {
+        const char *value;
+        const char *reason;
+    } cases[] = {
+        {"0", "has no port number"},
+        {"65536", "has no port number"},
+        {":", "has no port number"},
+        {"127.0.0.1", "has no port behind the address"},
+        {"[::1]", "has no port behind the address"},
+        {"127.0.0.1:0", "has no port number"},
+        {"*:9905", "is no address of IP"},
+        {"localhost:9905", "is no address of IP"},
+        {"tls:127.0.0.1:9905", "is no address of IP"},
+        {"unix:/run/metrics", "is no address of IP"},
+        {"::1:9905", "has no port number"},
+        {"127.1:9905", "has no IPv4 address"},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[128];
+        char expected[128];
+
+        snprintf(text, sizeof text, "metrics_listen: %s\n", cases[i].value);
+        snprintf(expected, sizeof expected, "t.conf:1: metrics_listen: '%s' %s", cases[i].value,
+                 cases[i].reason);
+        refuse_with(text, expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +251,8 @@ int main(void)
         cmocka_unit_test(several_words_each_get_a_port),
         cmocka_unit_test(a_bad_word_among_good_ones_is_named),
         cmocka_unit_test(the_same_address_twice_is_refused),
+        cmocka_unit_test(metrics_have_one_address_of_this_host_unless_another_is_written),
+        cmocka_unit_test(what_is_no_address_with_a_port_is_no_place_for_metrics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
