@@ -225,6 +225,7 @@ static int start_writer(struct master *master)
 int master_bind(struct master *master, uv_loop_t *loop, const struct config *config)
 {
     uv_timeval64_t now = {0};
+    int code;
 
     memset(master, 0, sizeof *master);
     (void)uv_gettimeofday(&now);
@@ -237,10 +238,10 @@ int master_bind(struct master *master, uv_loop_t *loop, const struct config *con
         log_error("cannot start: the event loop cannot be set up");
         return EX_OSERR;
     }
-    if (!net_bind(&master->net, master, config))
-        return EX_UNAVAILABLE;
-    master->metrics = metrics_bind(config);
-    return EX_OK;
+    code = net_bind(&master->net, master, config);
+    if (code == EX_OK)
+        master->metrics = metrics_bind(config);
+    return code;
 }
 
 static int open_all(struct master *master)
@@ -271,7 +272,7 @@ static int open_all(struct master *master)
         return code;
     master->control = control_start(master, config);
     reserve_allows(0);
-    return net_listen(&master->net, master, config) ? EX_OK : EX_UNAVAILABLE;
+    return net_listen(&master->net, master, config);
 }
 
 int master_start(struct master *master)

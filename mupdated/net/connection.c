@@ -48,6 +48,22 @@ void connection_format_address(const struct sockaddr_storage *address, char *tex
         snprintf(text, size, "%s;%u", host, port);
 }
 
+/* A socket that was handed down may take IPv4 too, and then calls 192.0.2.1 ::ffff:192.0.2.1. */
+static void unmap(struct sockaddr_storage *address)
+{
+    struct sockaddr_in *in = (struct sockaddr_in *)address;
+    struct sockaddr_in6 in6;
+
+    if (address->ss_family != AF_INET6)
+        return;
+    in6 = *(const struct sockaddr_in6 *)address;
+    if (!IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr))
+        return;
+    in->sin_family = AF_INET;
+    in->sin_port = in6.sin6_port;
+    memcpy(&in->sin_addr, &in6.sin6_addr.s6_addr[12], sizeof in->sin_addr);
+}
+
 /* *remote is the client's address, of the kind AF_UNSPEC when it is gone already. */
 static void learn_addresses(struct connection *connection, const char *local,
                             struct sockaddr_storage *remote)
@@ -58,16 +74,21 @@ static void learn_addresses(struct connection *connection, const char *local,
     int len = sizeof *remote;
 
     remote->ss_family = AF_UNSPEC;
-    if (uv_tcp_getpeername(&connection->socket.tcp, (struct sockaddr *)remote, &len) == 0 &&
-        read_address(remote, host, sizeof host, &port)) {
-        snprintf(connection->remote, sizeof connection->remote, "%s;%u", host, port);
-        snprintf(connection->peer, sizeof connection->peer, "[%s] port=%u", host, port);
+    if (uv_tcp_getpeername(&connection->socket.tcp, (struct sockaddr *)remote, &len) == 0) {
+        unmap(remote);
+        if (read_address(remote, host, sizeof host, &port)) {
+            snprintf(connection->remote, sizeof connection->remote, "%s;%u", host, port);
+            snprintf(connection->peer, sizeof connection->peer, "[%s] port=%u", host, port);
+        }
     }
     len = sizeof address;
-    if (local[0])
+    if (local[0]) {
         strcpy(connection->local, local);
-    else if (uv_tcp_getsockname(&connection->socket.tcp, (struct sockaddr *)&address, &len) == 0)
+    } else if (uv_tcp_getsockname(&connection->socket.tcp, (struct sockaddr *)&address, &len) ==
+               0) {
+        unmap(&address);
         connection_format_address(&address, connection->local, sizeof connection->local);
+    }
 }
 
 static void subscription_ends(struct connection *connection)

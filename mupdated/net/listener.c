@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "mupdated/config_listen.h"
@@ -104,11 +106,14 @@ static const char *explain(int error)
     return error == 0 ? NULL : uv_strerror(error);
 }
 
-static const char *bind_tcp(struct listener *listener, const struct sockaddr *address)
+/* fd is a socket that is bound already, or -1. */
+static const char *bind_tcp(struct listener *listener, const struct sockaddr *address, int fd)
 {
     int error = uv_tcp_init(listener->master->loop, &listener->socket.tcp);
 
-    if (error == 0)
+    if (error == 0 && fd >= 0)
+        error = uv_tcp_open(&listener->socket.tcp, fd);
+    else if (error == 0)
         error = uv_tcp_bind(&listener->socket.tcp, address,
                             address->sa_family == AF_INET6 ? UV_TCP_IPV6ONLY : 0);
     if (error == 0)
@@ -118,11 +123,15 @@ static const char *bind_tcp(struct listener *listener, const struct sockaddr *ad
     return explain(error);
 }
 
-static const char *bind_unix(struct listener *listener)
+/* fd as above; whoever made that socket says who may use it, and removes it. */
+static const char *bind_unix(struct listener *listener, int fd)
 {
     int error = uv_pipe_init(listener->master->loop, &listener->socket.pipe, 0);
-    const char *wrong = unix_socket_make_way(listener->path);
+    const char *wrong;
 
+    if (error == 0 && fd >= 0)
+        return explain(uv_pipe_open(&listener->socket.pipe, fd));
+    wrong = unix_socket_make_way(listener->path);
     if (wrong)
         return wrong;
     if (error == 0)
@@ -141,20 +150,24 @@ static void format_place(const struct config_listen *at, char *place)
         snprintf(place, PLACE_BYTES, "%s port %u", at->host[0] ? at->host : "*", at->port);
 }
 
-/* Of a UNIX socket, or with an address of TCP; what is wrong, or NULL. */
+/* What is wrong, or NULL. */
 static const char *add(struct master *master, const struct config_listen *at,
                        const struct sockaddr *address)
 {
-    struct listener *listener = calloc(1, sizeof *listener);
+    bool is_unix = at->kind == CONFIG_LISTEN_UNIX;
+    struct listener *listener;
     const char *wrong;
+    int fd = -1;
 
+    if (handed_claim(&master->net.handed, address, &fd) == HANDED_COVERED)
+        return NULL;
+    listener = calloc(1, sizeof *listener);
     if (!listener)
         return "out of memory";
     listener->master = master;
     listener->tls = at->tls;
-    if (address) {
-        listener->optional = !at->host[0] && address->sa_family == AF_INET6;
-    } else {
+    listener->optional = !at->host[0] && address->sa_family == AF_INET6;
+    if (is_unix) {
         listener->path = strdup(at->path);
         if (!listener->path) {
             free(listener);
@@ -162,7 +175,7 @@ static const char *add(struct master *master, const struct config_listen *at,
         }
     }
     format_place(at, listener->place);
-    wrong = address ? bind_tcp(listener, address) : bind_unix(listener);
+    wrong = is_unix ? bind_unix(listener, fd) : bind_tcp(listener, address, fd);
     listener->socket.handle.data = listener;
     if (wrong) {
         uv_close(&listener->socket.handle, on_closed);
@@ -212,6 +225,16 @@ static bool add_tcp(struct master *master, const struct config_listen *at, const
     return good;
 }
 
+static bool add_unix(struct master *master, const struct config_listen *at, const char *place)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char *wrong;
+
+    strcpy(address.sun_path, at->path);
+    wrong = add(master, at, (const struct sockaddr *)&address);
+    return !wrong || complain(place, false, wrong);
+}
+
 /* Bind what the configuration says of one kind. */
 static bool bind_kind(struct master *master, const struct config *config,
                       enum config_listen_kind kind)
@@ -228,30 +251,29 @@ static bool bind_kind(struct master *master, const struct config *config,
         if (at.kind != kind)
             continue;
         format_place(&at, place);
-        if (kind == CONFIG_LISTEN_TCP) {
-            if (!add_tcp(master, &at, place))
-                return false;
-        } else {
-            wrong = add(master, &at, NULL);
-            if (wrong)
-                return complain(place, false, wrong);
-        }
+        if (!(kind == CONFIG_LISTEN_TCP ? add_tcp : add_unix)(master, &at, place))
+            return false;
     }
     return true;
 }
 
-bool net_bind(struct net *net, struct master *master, const struct config *config)
+int net_bind(struct net *net, struct master *master, const struct config *config)
 {
-    (void)net;
-    return bind_kind(master, config, CONFIG_LISTEN_TCP);
+    int code = handed_take(&net->handed);
+
+    if (code != EX_OK)
+        return code;
+    return bind_kind(master, config, CONFIG_LISTEN_TCP) ? EX_OK : EX_UNAVAILABLE;
 }
 
-bool net_listen(struct net *net, struct master *master, const struct config *config)
+int net_listen(struct net *net, struct master *master, const struct config *config)
 {
     struct listener **at = &net->listeners;
 
     if (!bind_kind(master, config, CONFIG_LISTEN_UNIX))
-        return false;
+        return EX_UNAVAILABLE;
+    if (!handed_is_used_up(&net->handed))
+        return EX_CONFIG;
     while (*at) {
         struct listener *listener = *at;
         /* Whether another one has the address shows here only. */
@@ -262,13 +284,13 @@ bool net_listen(struct net *net, struct master *master, const struct config *con
             continue;
         }
         if (!complain(listener->place, listener->optional, wrong))
-            return false;
+            return EX_UNAVAILABLE;
         *at = listener->next;
         uv_close(&listener->socket.handle, on_closed);
     }
     for (size_t i = 0; i < config->listen.count; i++)
         log_info("listening: address=%s", config->listen.items[i]);
-    return true;
+    return EX_OK;
 }
 
 void net_stop_listening(struct net *net)

@@ -292,6 +292,7 @@ void net_close(struct net *net)
     uv_close((uv_handle_t *)&net->wake, NULL);
     uv_close((uv_handle_t *)&net->sweep, NULL);
     admission_close(&net->admission);
+    handed_free(&net->handed);
     free(net->spare);
     net->spare = NULL;
 }

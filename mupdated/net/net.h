@@ -22,6 +22,7 @@
 
 #include "mupdated/config.h"
 #include "mupdated/net/admission.h"
+#include "mupdated/net/handed.h"
 
 struct master;
 struct connection;
@@ -34,6 +35,7 @@ struct due_queue {
 };
 
 struct net {
+    struct handed handed;
     struct listener *listeners;
     struct connection *connections; /* a list, newest first */
     size_t count;
@@ -56,17 +58,18 @@ struct net {
 int net_init(struct net *net, struct master *master);
 
 /*
- * Take the addresses of TCP that the configuration says, of which only root may
- * have some. False when one cannot be used; it is then logged, and the master
- * must not start.
+ * Take the sockets that were handed down, and the addresses of TCP that the
+ * configuration says, of which only root may have some. EX_OK, or another code of
+ * <sysexits.h> when one cannot be used; it is then logged, and the master must not
+ * start.
  */
-bool net_bind(struct net *net, struct master *master, const struct config *config);
+int net_bind(struct net *net, struct master *master, const struct config *config);
 
 /*
  * Make the UNIX sockets, whose owner has to be able to remove them, and listen
  * on all. As net_bind().
  */
-bool net_listen(struct net *net, struct master *master, const struct config *config);
+int net_listen(struct net *net, struct master *master, const struct config *config);
 
 /*
  * Memory for a connection, all zero; the spare one when there is no other, NULL when that is
@@ -78,7 +81,7 @@ void net_free_connection(struct net *net, struct connection *connection);
 /* Try again to take the connections that could not be taken. */
 void net_take_held(struct net *net);
 
-/* Take no new connections; their sockets' files are removed. */
+/* Take no new connections; their sockets' files are removed, but of those handed down. */
 void net_stop_listening(struct net *net);
 
 /*

@@ -103,6 +103,7 @@ class Daemon:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.prefix = list(prefix)
         self.environment = {}
+        self.pass_fds = ()
         self.port = free_port()
         self.process = None
         self.log_from = 0
@@ -138,7 +139,8 @@ class Daemon:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen([*self.prefix, DAEMON, "-C", self.config_path],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            env={**os.environ, **self.environment})
+                                            env={**os.environ, **self.environment},
+                                            pass_fds=self.pass_fds)
         if wait:
             wait_for(self._ready_or_dead, "mupdated to be ready")
             if self.process.poll() is not None:
@@ -197,7 +199,8 @@ class Daemon:
     def run(self, *arguments, timeout=PATIENCE_S):
         """Run mupdated with this configuration and arguments; return the finished process."""
         return subprocess.run([*self.prefix, DAEMON, "-C", self.config_path, *arguments],
-                              capture_output=True, text=True, timeout=timeout, check=False)
+                              capture_output=True, text=True, timeout=timeout, check=False,
+                              env={**os.environ, **self.environment}, pass_fds=self.pass_fds)
 
     def ctl(self, *arguments, status=0, **options):
         """Run mupdatectl on this database; return the finished process, which ended so."""
