@@ -72,7 +72,7 @@ int ctl_help(const struct ctl_command *command)
         printf("Usage: mupdatectl [OPTION ...] COMMAND [ARGUMENT ...]\n\n"
                "See, save and change the mailbox list of a MUPDATE server.\n\nCommands:\n");
         for (i = 0; i < COMMANDS; i++)
-            printf("  %-10s %-34s %s\n", commands[i]->name, commands[i]->arguments,
+            printf("  %-12s %-34s %s\n", commands[i]->name, commands[i]->arguments,
                    commands[i]->summary);
         printf("\nmupdatectl COMMAND --help tells more of each.\n");
     }
