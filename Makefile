@@ -5,7 +5,7 @@
 #   make check        install what is missing, build, run all tests
 #   make fuzz         TIME=60 JOBS=2: each fuzz harness, for so many seconds of a processor
 #   make bench        measure it beside Cyrus's own master (as root)
-#   make install      DESTDIR= PREFIX=/usr/local
+#   make install      DESTDIR= PREFIX=/usr/local; "make uninstall" takes it away again
 #
 # V=1 shows the commands. Variants build apart from the normal build, in build/VARIANT/:
 #   make SANITIZER=address,undefined     make CC=clang
@@ -33,6 +33,8 @@ DOCDIR ?= $(PREFIX)/share/doc/mupdated
 SYSTEMDDIR ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+COMPLETIONSDIR ?= $(PREFIX)/share/bash-completion/completions
+EXAMPLESDIR ?= $(PREFIX)/share/doc/mupdated/examples
 SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 
 RUN_PACKAGES := gcc make pkg-config libdb5.3-dev libuv1-dev libssl-dev libsasl2-dev \
@@ -320,10 +322,14 @@ define install_placed
 	chmod 644 $(D)$(2)
 endef
 
+# What the files of etc/ that no other place has are: how others can be set up.
+EXAMPLES := etc/mupdated.conf $(filter-out etc/mupdated.% etc/mupdatectl.bash,$(wildcard etc/*))
+
 install: all
 	install -d $(D)$(SBINDIR) $(D)$(BINDIR) $(D)$(LIBDIR)/pkgconfig $(D)$(INCLUDEDIR)/mupdate \
-	    $(D)$(MANDIR)/man1 $(D)$(MANDIR)/man5 $(D)$(MANDIR)/man7 \
-	    $(D)$(MANDIR)/man8 $(D)$(SYSCONFDIR) $(D)$(SYSTEMDDIR) $(D)$(SYSUSERSDIR) $(D)$(TMPFILESDIR)
+	    $(D)$(MANDIR)/man1 $(D)$(MANDIR)/man5 $(D)$(MANDIR)/man7 $(D)$(MANDIR)/man8 \
+	    $(D)$(SYSCONFDIR) $(D)$(SYSTEMDDIR) $(D)$(SYSUSERSDIR) $(D)$(TMPFILESDIR) \
+	    $(D)$(COMPLETIONSDIR) $(D)$(EXAMPLESDIR)
 	install -m 755 $(BUILD)/mupdated $(BUILD)/mupdatectl $(D)$(SBINDIR)
 	install -m 755 $(BUILD)/mupdate-bench $(D)$(BINDIR)
 	for library in server client; do \
@@ -340,14 +346,27 @@ install: all
 	install -d $(D)$(DOCDIR)/examples
 	install -m 644 etc/mupdated.alerts.yml etc/mupdated-dashboard.json $(D)$(DOCDIR)/examples
 	$(call install_placed,etc/mupdated.service,$(SYSTEMDDIR)/mupdated.service)
+	$(call install_placed,etc/mupdated.socket,$(SYSTEMDDIR)/mupdated.socket)
 	$(call install_placed,etc/mupdated.sysusers,$(SYSUSERSDIR)/mupdated.conf)
 	$(call install_placed,etc/mupdated.tmpfiles,$(TMPFILESDIR)/mupdated.conf)
+	install -m 644 etc/mupdatectl.bash $(D)$(COMPLETIONSDIR)/mupdatectl
+	install -m 644 $(EXAMPLES) $(D)$(EXAMPLESDIR)
 	test -e $(D)$(SYSCONFDIR)/mupdated.conf || install -m 640 etc/mupdated.conf $(D)$(SYSCONFDIR)
+
+# All but the configuration and the database.
+uninstall:
+	rm -f $(D)$(SBINDIR)/mupdated $(D)$(SBINDIR)/mupdatectl $(D)$(BINDIR)/mupdate-bench \
+	    $(D)$(LIBDIR)/libmupdate-server.so* $(D)$(LIBDIR)/libmupdate-client.so* \
+	    $(D)$(LIBDIR)/pkgconfig/libmupdate-server.pc $(D)$(LIBDIR)/pkgconfig/libmupdate-client.pc \
+	    $(foreach page,$(notdir $(wildcard man/*)),$(D)$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(page)) \
+	    $(addprefix $(D)$(SYSTEMDDIR)/,mupdated.service mupdated.socket) \
+	    $(D)$(SYSUSERSDIR)/mupdated.conf $(D)$(TMPFILESDIR)/mupdated.conf $(D)$(COMPLETIONSDIR)/mupdatectl
+	rm -rf $(D)$(INCLUDEDIR)/mupdate $(D)$(EXAMPLESDIR)
 
 clean:
 	rm -rf build
 
 .PHONY: all packages fuzz fuzz-coverage fuzz-programs unit-programs cost-program run check check-million \
     check-unit check-valgrind check-protocol check-cost check-static cost-record check-abuse check-murder \
-    check-auth bench install clean
+    check-auth bench install uninstall clean
 .SECONDARY:

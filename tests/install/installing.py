@@ -18,6 +18,10 @@ def run(*command, **options):
     return done.stdout
 
 
-def make_install(build, place, *more):
+def make(target, build, place, *more):
     run("make", "-C", ROOT, "-j2", f"BUILD={build}", "PREFIX=/usr", f"DESTDIR={place}", *more,
-        "install")
+        target)
+
+
+def make_install(build, place, *more):
+    make("install", build, place, *more)

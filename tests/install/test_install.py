@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from installing import make_install, run
+from installing import make, make_install, run
 from mupdated import PASSWORD, ROOT, USER
 
 LIBRARIES = ("server", "client")
@@ -21,15 +21,30 @@ def test_all_files_are_there(installed):
     assert len(headers) >= 4 and len(manuals) >= 4
     expected = [
         "etc/mupdated.conf", "usr/lib/systemd/system/mupdated.service",
-        "usr/lib/sysusers.d/mupdated.conf", "usr/lib/tmpfiles.d/mupdated.conf", "usr/sbin/mupdated", "usr/sbin/mupdatectl", "usr/bin/mupdate-bench",
+        "usr/lib/systemd/system/mupdated.socket", "usr/lib/sysusers.d/mupdated.conf",
+        "usr/lib/tmpfiles.d/mupdated.conf", "usr/sbin/mupdated", "usr/sbin/mupdatectl",
+        "usr/bin/mupdate-bench", "usr/share/bash-completion/completions/mupdatectl",
         *(f"usr/share/doc/mupdated/examples/{name}"
-          for name in ("mupdated.alerts.yml", "mupdated-dashboard.json")),
+          for name in ("mupdated.conf", "mupdated.alerts.yml", "mupdated-dashboard.json")),
         *(f"usr/include/mupdate/{name}" for name in headers),
         *(f"usr/share/man/man{name[-1]}/{name}" for name in manuals),
         *(f"usr/lib/libmupdate-{library}.so{end}" for library in LIBRARIES for end in ("", ".1")),
         *(f"usr/lib/pkgconfig/libmupdate-{library}.pc" for library in LIBRARIES),
     ]
     assert [path for path in expected if not (installed / path).exists()] == []
+
+
+def test_all_of_etc_is_somewhere(installed):
+    places = [path.read_bytes() for path in installed.rglob("*") if path.is_file()]
+    assert [path.name for path in (ROOT / "etc").iterdir()
+            if path.is_file() and path.read_bytes() not in places] == []
+
+
+def test_uninstall_leaves_the_configuration_and_nothing_else(build, tmp_path):
+    make_install(build, tmp_path)
+    make("uninstall", build, tmp_path)
+    assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == [
+        tmp_path / "etc/mupdated.conf"]
 
 
 def test_nothing_installed_knows_the_destdir(installed):

@@ -12,7 +12,7 @@ import urllib.request
 import pytest
 
 from installing import make_install, run
-from mupdated import free_port
+from mupdated import ROOT, free_port
 from sandbox import Traced, allowed_calls, needs_systemd, needs_tracing, settings
 
 # systemd's own measure, from 0 (nothing can be reached) to 10.
@@ -34,11 +34,21 @@ def test_the_sandbox_leaves_little_exposed(unit):
 @needs_systemd
 def test_systemd_understands_every_line(unit):
     """What it says of the program and the manual is that they are not installed here."""
-    done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True,
-                          text=True, check=False)
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit,
+                           unit.with_suffix(".socket")], capture_output=True, text=True,
+                          check=False)
     said = [line for line in done.stderr.splitlines()
-            if "mupdated.service" in line and "is not executable" not in line]
+            if "mupdated." in line and "is not executable" not in line]
     assert said == []
+
+
+def test_systemd_listens_where_the_daemon_would_by_default(unit):
+    """It refuses to start with a socket that listen does not name."""
+    socket_unit = unit.with_suffix(".socket")
+    assert settings(socket_unit, "ListenStream") == ["3905"]
+    assert settings(socket_unit, "BindIPv6Only") == ["both"]
+    keys = (ROOT / "etc/mupdated.conf").read_text()
+    assert "\n#listen: *\n" in keys and "\n#mupdate_port: 3905\n" in keys
 
 
 def test_the_unit_starts_what_was_installed(unit, installed):
