@@ -5,12 +5,13 @@
 #   make check        install what is missing, build, run all tests
 #   make fuzz         TIME=60 JOBS=2: each fuzz harness, for so many seconds of a processor
 #   make bench        measure it beside Cyrus's own master (as root)
+#   make deb          Debian packages, into build/deb/
 #   make install      DESTDIR= PREFIX=/usr/local; "make uninstall" takes it away again
 #
 # V=1 shows the commands. Variants build apart from the normal build, in build/VARIANT/:
 #   make SANITIZER=address,undefined     make CC=clang
 
-VERSION := 0.1.0
+VERSION := $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
 Q := $(if $(V),,@)
 # Of the shared libraries, apart from the program's: the first number changes
 # when a program that was linked with the last one would no longer work.
@@ -47,6 +48,7 @@ AUTH_PACKAGES := $(MURDER_PACKAGES) krb5-kdc krb5-admin-server krb5-user libsasl
     python3-gssapi slapd ldap-utils
 STATIC_PACKAGES := $(RUN_PACKAGES) git python3 clang-tidy cppcheck shellcheck
 BENCH_PACKAGES := $(MURDER_PACKAGES)
+DEB_PACKAGES := $(RUN_PACKAGES) libcmocka-dev python3 python3-pytest debhelper dpkg-dev lintian procps util-linux
 
 # Flags that a packager sets (CPPFLAGS, CFLAGS, LDFLAGS) come on top of those that
 # the code needs.
@@ -221,7 +223,7 @@ check:
 
 # All that any of the checks needs, for those that run side by side.
 packages:
-	tools/need-packages $(CI_PACKAGES) $(AUTH_PACKAGES) $(STATIC_PACKAGES) $(BENCH_PACKAGES)
+	tools/need-packages $(CI_PACKAGES) $(AUTH_PACKAGES) $(STATIC_PACKAGES) $(BENCH_PACKAGES) $(DEB_PACKAGES)
 
 # A table of 1,000,000 rows there and back again, the first CYRUS_ROWS of them through Cyrus's
 # ctl_mboxlist where that is installed (1000000: it takes minutes, and 3 GB of memory).
@@ -307,6 +309,13 @@ check-auth:
 	$(MAKE) all
 	tests/run $(BUILD) auth
 
+# The packages that "make deb" makes: looked at, installed, started, upgraded, removed.
+check-deb:
+	tools/need-packages $(DEB_PACKAGES)
+	$(MAKE) all
+	DEB_BUILD_OPTIONS="nocheck parallel=$(JOBS)" tools/make-deb
+	tests/run $(BUILD) deb
+
 bench:
 	tools/need-packages $(BENCH_PACKAGES)
 	$(MAKE) all $(BUILD)/bench-store-rate
@@ -353,6 +362,11 @@ install: all
 	install -m 644 $(EXAMPLES) $(D)$(EXAMPLESDIR)
 	test -e $(D)$(SYSCONFDIR)/mupdated.conf || install -m 640 etc/mupdated.conf $(D)$(SYSCONFDIR)
 
+# Debian packages, into build/deb/. The unit tests run in between, unless DEB_BUILD_OPTIONS has nocheck.
+deb:
+	tools/need-packages $(DEB_PACKAGES)
+	tools/make-deb
+
 # All but the configuration and the database.
 uninstall:
 	rm -f $(D)$(SBINDIR)/mupdated $(D)$(SBINDIR)/mupdatectl $(D)$(BINDIR)/mupdate-bench \
@@ -368,5 +382,5 @@ clean:
 
 .PHONY: all packages fuzz fuzz-coverage fuzz-programs unit-programs cost-program run check check-million \
     check-unit check-valgrind check-protocol check-cost check-static cost-record check-abuse check-murder \
-    check-auth bench install uninstall clean
+    check-auth check-deb bench deb install uninstall clean
 .SECONDARY:

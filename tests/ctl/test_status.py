@@ -46,7 +46,8 @@ def test_the_screen_tells_what_the_test_did(daemon):
         client.ok("RESERVE", "user.r", "two.test!p")
         assert client.set("DELETE", "user.none")[0] == "NO"
         screen = daemon.ctl("status").stdout.decode()
-    assert screen.startswith(f"mupdate.test: master, mupdated 0.1.0, process {daemon.process.pid}")
+    program = daemon.run("--version").stdout.strip()
+    assert screen.startswith(f"mupdate.test: master, {program}, process {daemon.process.pid}")
     assert "Table        1,201 rows: 1,200 active, 1 reserved\n" in screen
     assert "Position     change 1,201, log of changes from 1, term 1\n" in screen
     assert "Changes      1,201 stored, 1 refused, 0 waiting\n" in screen

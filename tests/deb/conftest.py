@@ -1,0 +1,30 @@
+"""SPDX-License-Identifier: BSD-3-Clause"""
+
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+
+from host import Host  # noqa: E402
+from mupdated import ROOT  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def packages():
+    """{name: file} of what "make deb" has built."""
+    found = {path.name.partition("_")[0]: path for path in (ROOT / "build/deb").glob("*.deb")}
+    assert found, "run make deb first"
+    return found
+
+
+@pytest.fixture
+def host(tmp_path):
+    """A host like this one, on which packages can be installed; nothing of it stays."""
+    if os.geteuid() != 0:
+        pytest.skip("not root: nothing can be installed, so the packages are not tried")
+    made = Host(tmp_path / "host")
+    yield made
+    made.end()
