@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 
-from host import Host  # noqa: E402
+from host import Host, control_groups  # noqa: E402
 from mupdated import ROOT  # noqa: E402
 
 
@@ -26,5 +26,16 @@ def host(tmp_path):
     if os.geteuid() != 0:
         pytest.skip("not root: nothing can be installed, so the packages are not tried")
     made = Host(tmp_path / "host")
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def booted(tmp_path):
+    """The same with a real systemd."""
+    if os.geteuid() != 0 or not control_groups():
+        pytest.skip("not root, or no tree of control groups (cgroup2) is mounted: systemd is not "
+                    "tried")
+    made = Host(tmp_path / "host", systemd=True)
     yield made
     made.end()

@@ -3,6 +3,7 @@
 SPDX-License-Identifier: BSD-3-Clause
 """
 
+import errno
 import os
 import re
 import signal
@@ -146,3 +147,65 @@ def test_the_completion_is_where_bash_looks_for_it(host, packages):
                     "COMP_WORDS=(mupdatectl pi); COMP_CWORD=1; _mupdatectl mupdatectl; "
                     "echo ${COMPREPLY[@]}")
     assert said == "ping\n"
+
+
+# --- with a real systemd ---
+
+COME_AND_GO = """
+import socket
+for i in range(300):
+    with socket.create_connection(("127.0.0.1", 3905)) as one:
+        assert one.recv(1) == b"*", i
+"""
+
+
+def show(host, unit, name):
+    return host.run("systemctl", "show", "--value", f"--property={name}", unit).strip()
+
+
+def test_systemd_starts_it_in_its_sandbox_and_no_client_is_refused_at_an_upgrade(
+        booted, packages, older):
+    booted.install(*older.values())
+    for unit in ("mupdated.service", "mupdated.socket"):
+        assert show(booted, unit, "ActiveState") == "inactive"
+        assert booted.run("systemctl", "is-enabled", unit, status=1).strip() == "disabled"
+    configure(booted)
+    booted.run("systemctl", "enable", "--now", "mupdated.socket", "mupdated.service")
+    ctl(booted, "activate", "user.anna", "one.test!default", "anna", "lrs")
+    said = booted.run("journalctl", "--no-pager", "--unit=mupdated.service")
+    assert 'handed down: fd=3 name=mupdated.socket address="[::] port 3905"' in said
+    assert re.search(r"login: \[127\.0\.0\.1\] port=\d+ user=murder", said)
+
+    # Everything that it does may be done in the sandbox: a copy of the database too.
+    assert booted.run("mupdatectl", "dump").count("\nA user.anna ") == 1
+    booted.run("systemctl", "reload", "mupdated")
+
+    # The upgrade restarts it; who comes meanwhile waits, and who comes when it is stopped starts it.
+    before = show(booted, "mupdated.service", "MainPID")
+    come_and_go = subprocess.Popen(booted.command("/usr/bin/python3", "-c", COME_AND_GO),
+                                   stderr=subprocess.PIPE, text=True)
+    booted.install(packages["mupdated"], packages["mupdate-tools"])
+    said = come_and_go.communicate(timeout=PATIENCE_S)[1]
+    assert come_and_go.returncode == 0, said
+    assert show(booted, "mupdated.service", "MainPID") not in (before, "0")
+    booted.run("systemctl", "stop", "mupdated.service")
+    assert "one.test!default" in ctl(booted, "find", "user.anna")
+    assert show(booted, "mupdated.service", "ActiveState") == "active"
+
+    # An administrator's policy that nothing is started or stopped by packages is obeyed.
+    policy = booted.path("/usr/sbin/policy-rc.d")
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.chmod(0o755)
+    before = show(booted, "mupdated.service", "MainPID")
+    booted.install(packages["mupdated"])
+    assert show(booted, "mupdated.service", "MainPID") == before
+    policy.unlink()
+
+    # Nothing runs or listens when it is removed.
+    booted.run("dpkg", "--purge", "mupdated")
+    assert "/usr/sbin/mupdated" not in processes(booted)
+    assert booted.run("/usr/bin/python3", "-c", "import socket; print(socket.socket().connect_ex("
+                      "('127.0.0.1', 3905)))").strip() == str(errno.ECONNREFUSED)
+    assert not [name for name in booted.new_files() if "/systemd/system" in name
+                and "mupdated" in name]
+    assert booted.run("systemctl", "is-system-running").strip() == "running"
