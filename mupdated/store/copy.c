@@ -209,23 +209,21 @@ enum store_result store_backup(struct store *store, const char *target, store_pr
 /* --- the look at the pages --- */
 
 struct verifying {
-    store_complain *complain;
+    store_structure *found;
     void *context;
     const char *name;
+    unsigned said;
 };
 
-static _Thread_local const struct verifying *verifying;
+static _Thread_local struct verifying *verifying;
 
 static void on_error(const DB_ENV *env, const char *prefix, const char *text)
 {
-    char line[512];
-
     (void)env;
     (void)prefix;
-    if (!verifying->complain)
-        return;
-    (void)snprintf(line, sizeof line, "%s: %s", verifying->name, text);
-    verifying->complain(verifying->context, line);
+    verifying->said++;
+    if (verifying->found)
+        verifying->found(verifying->context, verifying->name, text);
 }
 
 /* Without an environment: what is looked at is what is on disk. */
@@ -245,36 +243,59 @@ static int verify_database(const char *path)
     return db->verify(db, path, NULL, NULL, 0); /* which is the end of the handle too */
 }
 
+bool store_verify_file(const char *path, const char *name, store_structure *found, void *context)
+{
+    struct verifying now = {found, context, name, 0};
+    int code;
+
+    verifying = &now;
+    code = verify_database(path);
+    if (code != 0 && now.said == 0)
+        on_error(NULL, NULL, db_strerror(code));
+    verifying = NULL;
+    return code == 0;
+}
+
+struct complaining {
+    store_complain *complain;
+    void *context;
+};
+
+static void pass_on(void *context, const char *name, const char *text)
+{
+    const struct complaining *complaining = context;
+    char line[512];
+
+    (void)snprintf(line, sizeof line, "%s: %s", name, text);
+    if (complaining->complain)
+        complaining->complain(complaining->context, line);
+}
+
 enum store_result store_verify_pages(const char *directory, store_complain *complain,
                                      void *context, struct store_error *error)
 {
-    struct verifying now = {complain, context, NULL};
+    struct complaining complaining = {complain, context};
     struct store_lock *lock;
     enum store_result result = store_lock_take(&lock, directory, error);
 
     if (result != STORE_OK)
         return result;
-    verifying = &now;
     for (size_t i = 0; i < DATABASES; i++) {
         char *path;
-        int code = asprintf(&path, "%s/%s", directory, databases[i]) < 0 ? ENOMEM : 0;
+        bool good = asprintf(&path, "%s/%s", directory, databases[i]) >= 0;
 
-        now.name = databases[i];
-        if (code == 0) {
-            code = verify_database(path);
+        if (good) {
+            good = store_verify_file(path, databases[i], pass_on, &complaining);
             free(path);
         }
-        if (code == 0)
+        if (good)
             continue;
         result = STORE_BROKEN;
-        (void)snprintf(error->reason, sizeof error->reason, "%s", db_strerror(code));
-        (void)snprintf(error->text, sizeof error->text, "store: %s: %s: %s", directory,
-                       databases[i], db_strerror(code));
+        (void)snprintf(error->reason, sizeof error->reason, "it is damaged");
+        (void)snprintf(error->text, sizeof error->text, "store: %s: %s: it is damaged", directory,
+                       databases[i]);
         error->again = false;
-        if (complain)
-            on_error(NULL, NULL, db_strerror(code));
     }
-    verifying = NULL;
     store_lock_release(lock);
     return result;
 }

@@ -25,14 +25,23 @@ typedef bool store_progress(void *context, uint64_t done, uint64_t total);
 enum store_result store_backup(struct store *store, const char *target, store_progress *progress,
                                void *context, struct store_error *error);
 
-/* What is wrong with a file, in Berkeley DB's words; valid during the call. */
+/* What is wrong with a database, in Berkeley DB's words; valid during the call. */
+typedef void store_structure(void *context, const char *name, const char *text);
+
+/*
+ * Have Berkeley DB look at every page of the database at path, which nobody uses and which was
+ * closed in good order or recovered: checksums, links, order. It stops at the first page with a
+ * wrong checksum. name is only handed to found, which may be NULL. False: it is not good.
+ * Never on a table in use: pages that are only in memory yet would look like damage.
+ */
+bool store_verify_file(const char *path, const char *name, store_structure *found, void *context);
+
+/* The same, after the name of the file. */
 typedef void store_complain(void *context, const char *text);
 
 /*
- * Look at every page of the databases in a directory that nobody uses and that was closed in
- * good order, or recovered: checksums, links, order. STORE_OK; STORE_BUSY; or STORE_BROKEN
- * after complain (may be NULL) was called, or with *error saying why it could not look.
- * Never on a table in use: pages that are only in memory yet would look like damage.
+ * Look so at the databases in a directory. STORE_OK; STORE_BUSY; or STORE_BROKEN after
+ * complain (may be NULL) was called.
  */
 enum store_result store_verify_pages(const char *directory, store_complain *complain,
                                      void *context, struct store_error *error);

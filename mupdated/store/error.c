@@ -101,7 +101,7 @@ static void on_event(DB_ENV *env, u_int32_t event, void *info)
         return;
     (void)snprintf(text, sizeof text,
                    "store: %s: Berkeley DB cannot go on (%s): start again, and if that fails "
-                   "too restore the directory from a backup",
+                   "too mend the table with mupdatectl repair",
                    store->directory, last_words[0] ? last_words : "no reason given");
     store_die(store, text);
 }
@@ -185,8 +185,8 @@ enum store_result store_damaged(struct store *store, struct store_error *error,
 
     (void)snprintf(error->reason, sizeof error->reason, "the table is damaged");
     (void)snprintf(error->text, sizeof error->text,
-                   "store: %s: %s: the record of %s is damaged: %s: restore the directory from a "
-                   "backup",
+                   "store: %s: %s: the record of %s is damaged: %s: mend the table with "
+                   "mupdatectl repair",
                    store->directory, database, store_quote(key, quoted, sizeof quoted), wrong);
     error->again = false;
     return STORE_BROKEN;

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <syslog.h>
 
-#define PAGE_BYTES 4096
+#include "mupdated/store/page.h"
 
 /* Open one database in the transaction; flags may hold DB_CREATE | DB_EXCL. */
 static int open_database(struct store *store, DB_TXN *txn, const char *name, u_int32_t flags,

@@ -6,12 +6,28 @@
 #include "tools/mupdatectl/command.h"
 
 static const struct ctl_command *const commands[] = {
-    &ctl_find_command,     &ctl_list_command,       &ctl_watch_command,  &ctl_reserve_command,
-    &ctl_activate_command, &ctl_deactivate_command, &ctl_delete_command, &ctl_ping_command,
-    &ctl_dump_command,     &ctl_load_command,       &ctl_backup_command, &ctl_restore_command,
-    &ctl_confirm_command,  &ctl_import_command,     &ctl_export_command, &ctl_status_command,
-    &ctl_connections_command, &ctl_kick_command,    &ctl_log_command, &ctl_reservations_command,
+    &ctl_find_command,
+    &ctl_list_command,
+    &ctl_watch_command,
+    &ctl_reserve_command,
+    &ctl_activate_command,
+    &ctl_deactivate_command,
+    &ctl_delete_command,
+    &ctl_ping_command,
+    &ctl_status_command,
+    &ctl_connections_command,
+    &ctl_kick_command,
+    &ctl_log_command,
+    &ctl_reservations_command,
     &ctl_release_command,
+    &ctl_dump_command,
+    &ctl_load_command,
+    &ctl_backup_command,
+    &ctl_restore_command,
+    &ctl_confirm_command,
+    &ctl_import_command,
+    &ctl_export_command,
+    &ctl_verify_command,
 };
 /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is an array of pointers */
 static const size_t COMMANDS = sizeof commands / sizeof *commands;

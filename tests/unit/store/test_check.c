@@ -84,7 +84,7 @@ static void a_lost_row_is_found(void **state)
     store_example(fixture);
     store_fixture_close(fixture);
     raw_put(fixture->directory, FORMAT_ROWS, "user.c", 6, NULL, 0);
-    assert_check_says(fixture, "rows.db lacks 1 rows");
+    assert_check_says(fixture, "the record of user.c is damaged: it is missing");
 }
 
 static void a_row_that_came_back_is_found(void **state)

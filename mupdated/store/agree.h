@@ -1,0 +1,45 @@
+/*
+ * Whether a log of changes agrees with itself and with the rows: terms and times never go
+ * back; each change starts from what the one before it on the same name left; each row is what
+ * the newest change of its name made it, and a name whose newest change deleted it has no row.
+ *
+ *     agree_new(); agree_change() for all, in order; agree_row() for all; agree_missing()
+ *
+ * Needs memory for the newest change of each name in the log.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef STORE_AGREE_H
+#define STORE_AGREE_H
+
+#include "mupdated/table/row.h"
+
+struct agree;
+
+enum agree_about { AGREE_CHANGE, AGREE_ROW };
+
+/*
+ * Called with each thing that is wrong, in words, static; sequence is of the change, or of the row's. False:
+ * stop.
+ */
+typedef bool agree_found(void *context, enum agree_about about, struct mupdate_text name,
+                         uint64_t sequence, const char *wrong);
+
+/* The log begins with the change number first. NULL: out of memory. */
+struct agree *agree_new(uint64_t first, agree_found *found, void *context);
+void agree_free(struct agree *agree);
+
+/*
+ * The changes from one number to another, both included, cannot be read: nothing is
+ * wrong that they may explain.
+ */
+int agree_gap(struct agree *agree, uint64_t from, uint64_t to);
+
+/* Each returns 0; ENOMEM; or ECANCELED: found said so. */
+int agree_change(struct agree *agree, const struct change *change);
+int agree_row(struct agree *agree, const struct row *row);
+
+/* All rows came: see whether one is missing. */
+int agree_missing(struct agree *agree);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * What meta.db says, from its records one by one.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef STORE_META_H
+#define STORE_META_H
+
+#include "mupdated/store/store.h"
+
+struct meta {
+    uint32_t format; /* 0: not told */
+    bool has_history;
+    unsigned char history[STORE_HISTORY_BYTES];
+    uint64_t term; /* 0: not told */
+    uint64_t base;
+    bool confirmed;
+};
+
+/* As of a table that was never loaded, and of which nothing is told yet. */
+void meta_begin(struct meta *meta);
+
+/* Take one record. NULL, or what is wrong with it, in words; static. */
+const char *meta_take(struct meta *meta, struct mupdate_text key, struct mupdate_text value);
+
+/* NULL, or what it lacks, in words; static. */
+const char *meta_lacks(const struct meta *meta);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tools/mupdatectl/work.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "mupdated/store/work.h"
+#include "tools/mupdatectl/copy.h"
+#include "tools/mupdatectl/progress.h"
+
+static bool on_copied(void *context, uint64_t done, uint64_t total)
+{
+    struct ctl_progress *progress = context;
+
+    progress->total = total;
+    ctl_progress_step(progress, done);
+    return true;
+}
+
+/* As the owner. The next start of mupdated removes what is left of it if this one is killed. */
+static int copy_idle(struct ctl_work *work, const struct ctl_place *place)
+{
+    struct ctl_progress progress;
+    struct store_error error;
+    enum store_result result;
+
+    if (snprintf(work->path, sizeof work->path, "%s/copy-XXXXXX", place->directory) >=
+            (int)sizeof work->path ||
+        !mkdtemp(work->path)) {
+        work->path[0] = '\0';
+        return ctl_complain(EX_CANTCREAT, "%s: cannot make a copy of the table to look at: %s",
+                            place->directory, strerror(errno));
+    }
+    ctl_progress_begin(&progress, "copying", "MB", 0);
+    result = work_copy(place->directory, work->path, on_copied, &progress, &error);
+    ctl_progress_end(&progress);
+    return result == STORE_OK ? 0 : ctl_complain(EX_CANTCREAT, "%s", error.text);
+}
+
+int ctl_work_take(struct ctl_work *work, const struct ctl_place *place)
+{
+    struct store_error error;
+    enum store_result result;
+    int status;
+
+    memset(work, 0, sizeof *work);
+    work->local = place->local;
+    status = ctl_as_owner(place);
+    if (status)
+        return status;
+    result = store_lock_take(&work->lock, place->directory, &error);
+    if (result == STORE_OK)
+        status = copy_idle(work, place);
+    ctl_as_self();
+    if (result == STORE_BUSY) {
+        work->hot = true;
+        return ctl_copy_take(place, &work->local, work->path, &error);
+    }
+    if (result != STORE_OK)
+        return ctl_store_failed(result, &error);
+    if (status)
+        ctl_work_end(work, place);
+    return status;
+}
+
+void ctl_work_end(struct ctl_work *work, const struct ctl_place *place)
+{
+    if (work->hot) {
+        ctl_local_close(&work->local);
+        return;
+    }
+    if (work->path[0])
+        ctl_remove_table(place, work->path);
+    store_lock_release(work->lock);
+    work->lock = NULL;
+}
