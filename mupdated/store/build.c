@@ -9,7 +9,7 @@
 #include "mupdated/store/private.h"
 
 /* A transaction locks each page that it fills, and all pages of long records. */
-#define PART_ROWS 1000
+#define PART_RECORDS 1000
 #define PART_BYTES (1U << 20)
 
 /* So much between two checkpoints: the log needs that much of the disk, beside the table. */
@@ -19,7 +19,12 @@ struct store_build {
     struct store *store;
     DB_TXN *txn;
     uint64_t sequence;
-    uint64_t rows; /* in the transaction */
+    uint64_t next; /* change; 0: there was none yet */
+    bool same;
+    struct store_position position; /* of the table that it is, if it is the same */
+    uint64_t base;
+    bool confirmed;
+    uint64_t records; /* in the transaction */
     size_t bytes;
     size_t logged; /* octets since the last checkpoint */
     char *last;    /* the name of the row before */
@@ -63,6 +68,9 @@ enum store_result store_build_begin(struct store_build **build_out,
         error->again = false;
         result = STORE_REFUSED;
     }
+    /* Half of one that somebody takes for a table is at least not served. */
+    if (result == STORE_OK)
+        result = store_part(build->store, error);
     if (result == STORE_OK)
         *build_out = build;
     else
@@ -94,7 +102,7 @@ static enum store_result commit_part(struct store_build *build, struct store_err
     if (code != 0)
         return store_fail(build->store, error, code, "build", NULL);
     build->logged += build->bytes;
-    build->rows = 0;
+    build->records = 0;
     build->bytes = 0;
     if (build->logged < CHECKPOINT_BYTES)
         return STORE_OK;
@@ -107,7 +115,7 @@ static enum store_result begin_part(struct store_build *build, struct store_erro
     enum store_result result;
     int code;
 
-    if (build->txn && build->rows < PART_ROWS && build->bytes < PART_BYTES)
+    if (build->txn && build->records < PART_RECORDS && build->bytes < PART_BYTES)
         return STORE_OK;
     result = commit_part(build, error);
     if (result == STORE_OK)
@@ -174,9 +182,63 @@ enum store_result store_build_row(struct store_build *build, const struct row *r
     code = store->rows->put(store->rows, build->txn, &key, &value, DB_NOOVERWRITE);
     if (code != 0)
         return store_fail(store, error, code, "build", name);
-    build->rows++;
+    build->records++;
     build->bytes += name->len + store->record.len;
     return STORE_OK;
+}
+
+static int put_change(struct store_build *build, const struct change *change)
+{
+    struct store *store = build->store;
+    unsigned char sequence[8];
+    DBT key;
+    DBT value;
+
+    if (format_encode_change(&store->record, change) != FORMAT_OK)
+        return ENOMEM;
+    format_put_u64(sequence, change->now.sequence);
+    key = store_dbt(sequence, sizeof sequence);
+    value = store_dbt(store->record.data, store->record.len);
+    return store->changes->put(store->changes, build->txn, &key, &value, DB_NOOVERWRITE);
+}
+
+enum store_result store_build_change(struct store_build *build, const struct change *change,
+                                     struct store_error *error)
+{
+    enum store_result result;
+    int code;
+
+    if (change->now.sequence == 0 || change->now.sequence > build->sequence ||
+        (build->next && change->now.sequence != build->next))
+        return wrong(build, error, &change->now, "its change is not the next one");
+    result = begin_part(build, error);
+    if (result != STORE_OK)
+        return result;
+    code = put_change(build, change);
+    if (code != 0)
+        return store_fail(build->store, error, code, "build", &change->now.mupdate.name);
+    build->next = change->now.sequence + 1;
+    build->records++;
+    build->bytes += build->store->record.len;
+    return STORE_OK;
+}
+
+void store_build_same(struct store_build *build, const struct store_position *position,
+                      uint64_t base, bool confirmed)
+{
+    build->same = true;
+    build->position = *position;
+    build->base = base;
+    build->confirmed = confirmed;
+}
+
+static enum store_result write_identity(struct store_build *build, DB_TXN *txn,
+                                        struct store_error *error)
+{
+    if (build->same)
+        return store_identity_copy(build->store, txn, &build->position, build->base,
+                                   build->confirmed, error);
+    return store_identity_load(build->store, txn, build->sequence, error);
 }
 
 enum store_result store_build_end(struct store_build *build, struct store_error *error)
@@ -192,7 +254,7 @@ enum store_result store_build_end(struct store_build *build, struct store_error 
             result = store_fail(store, error, code, "build", NULL);
     }
     if (result == STORE_OK) {
-        result = store_identity_load(store, txn, build->sequence, error);
+        result = write_identity(build, txn, error);
         if (result == STORE_OK)
             result = store_commit_txn(store, txn, error);
         else

@@ -28,6 +28,20 @@ enum store_result store_build_begin(struct store_build **build, const struct sto
 enum store_result store_build_row(struct store_build *build, const struct row *row,
                                   struct store_error *error);
 
+/*
+ * Put a change behind those before it: the numbers are dense, and the last is that of the table. All
+ * rows came before. Results as of store_build_row().
+ */
+enum store_result store_build_change(struct store_build *build, const struct change *change,
+                                     struct store_error *error);
+
+/*
+ * Have the table be the one that it is made from: with its history and term, with the number
+ * that it began with if it was loaded, and confirmed if that was. Right before store_build_end().
+ */
+void store_build_same(struct store_build *build, const struct store_position *position,
+                      uint64_t base, bool confirmed);
+
 /* Make the table whole and durable and close it. build is freed, whatever is returned. */
 enum store_result store_build_end(struct store_build *build, struct store_error *error);
 

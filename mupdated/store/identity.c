@@ -100,6 +100,25 @@ enum store_result store_identity_load(struct store *store, DB_TXN *txn, uint64_t
     return written(store, code, error);
 }
 
+enum store_result store_identity_copy(struct store *store, DB_TXN *txn,
+                                      const struct store_position *position, uint64_t base,
+                                      bool confirmed, struct store_error *error)
+{
+    unsigned char octets[8];
+    int code = put_confirmed(store, txn, confirmed);
+
+    format_put_u64(octets, base);
+    if (code == 0)
+        code = put_meta(store, txn, FORMAT_KEY_BASE, octets, sizeof octets);
+    format_put_u64(octets, position->term);
+    if (code == 0)
+        code = put_meta(store, txn, FORMAT_KEY_TERM, octets, sizeof octets);
+    if (code == 0)
+        code = put_meta(store, txn, FORMAT_KEY_HISTORY, position->history,
+                        sizeof position->history);
+    return written(store, code, error);
+}
+
 static enum store_result read_format(struct store *store, DB_TXN *txn, struct store_error *error)
 {
     unsigned char format[4];

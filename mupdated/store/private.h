@@ -128,6 +128,11 @@ enum store_result store_identity_write(struct store *store, DB_TXN *txn,
 enum store_result store_identity_load(struct store *store, DB_TXN *txn, uint64_t base,
                                       struct store_error *error);
 
+/* For a table that is made anew from itself: it stays the same. */
+enum store_result store_identity_copy(struct store *store, DB_TXN *txn,
+                                      const struct store_position *position, uint64_t base,
+                                      bool confirmed, struct store_error *error);
+
 /* Read them into *store, and write the format if it is an older one. STORE_NEWER if it is newer. */
 enum store_result store_identity_read(struct store *store, DB_TXN *txn,
                                       struct store_error *error);

@@ -21,6 +21,7 @@
 struct work {
     int from;
     int to;
+    unsigned parts;
     store_progress *progress;
     void *context;
     uint64_t done;
@@ -28,10 +29,16 @@ struct work {
     unsigned char *piece;
 };
 
-bool work_is_file(const char *name)
+/* 0: none. */
+static unsigned part_of(const char *name)
 {
-    return strcmp(name, FORMAT_ROWS) == 0 || strcmp(name, FORMAT_CHANGES) == 0 ||
-           strcmp(name, FORMAT_META) == 0 || strncmp(name, "log.", 4) == 0;
+    if (strcmp(name, FORMAT_ROWS) == 0)
+        return WORK_ROWS;
+    if (strcmp(name, FORMAT_CHANGES) == 0)
+        return WORK_CHANGES;
+    if (strcmp(name, FORMAT_META) == 0)
+        return WORK_META;
+    return strncmp(name, "log.", 4) == 0 ? WORK_LOG : 0;
 }
 
 static enum store_result refuse(struct store_error *error, const char *path, int code)
@@ -43,19 +50,18 @@ static enum store_result refuse(struct store_error *error, const char *path, int
     return STORE_REFUSED;
 }
 
-int work_size(const char *directory, uint64_t *bytes)
+static int add_sizes(struct work *work, const char *directory)
 {
     DIR *files = opendir(directory);
     const struct dirent *entry;
     struct stat status;
 
-    *bytes = 0;
     if (!files)
         return errno;
     while ((entry = readdir(files)))
-        if (work_is_file(entry->d_name) &&
+        if ((part_of(entry->d_name) & work->parts) &&
             fstatat(dirfd(files), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0)
-            *bytes += (uint64_t)status.st_size;
+            work->total += (uint64_t)status.st_size;
     (void)closedir(files);
     return 0;
 }
@@ -146,18 +152,18 @@ static int copy_files(struct work *work, const char *from)
         return errno;
     work->from = dirfd(files);
     while (code == 0 && (entry = readdir(files)))
-        if (work_is_file(entry->d_name))
+        if (part_of(entry->d_name) & work->parts)
             code = copy_file(work, entry->d_name);
     (void)closedir(files);
     return code;
 }
 
-enum store_result work_copy(const char *from, const char *to, store_progress *progress,
-                            void *context, struct store_error *error)
+enum store_result work_copy(const char *from, const char *to, unsigned parts,
+                            store_progress *progress, void *context, struct store_error *error)
 {
-    struct work work = {.progress = progress, .context = context};
+    struct work work = {.parts = parts, .progress = progress, .context = context};
     struct statvfs space;
-    int code = work_size(from, &work.total);
+    int code = add_sizes(&work, from);
 
     /* Its own needs come first, and recovery takes some more. */
     if (code == 0 && statvfs(to, &space) == 0 &&
@@ -176,6 +182,22 @@ enum store_result work_copy(const char *from, const char *to, store_progress *pr
         free(work.piece);
     }
     return code == 0 ? STORE_OK : refuse(error, to, code);
+}
+
+int work_clear(const char *directory)
+{
+    DIR *files = opendir(directory);
+    const struct dirent *entry;
+    int code = 0;
+
+    if (!files)
+        return errno;
+    while (code == 0 && (entry = readdir(files)))
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+            unlinkat(dirfd(files), entry->d_name, 0) != 0)
+            code = errno;
+    (void)closedir(files);
+    return code;
 }
 
 enum store_result work_recover(const char *directory, bool all, struct store_error *error)

@@ -9,20 +9,26 @@
 
 #include "mupdated/store/copy.h"
 
-/* Whether a name in a table's directory is of a file that the table is made of. */
-bool work_is_file(const char *name);
-
-/* What work_copy() will take of the disk. 0 or an errno code. */
-int work_size(const char *directory, uint64_t *bytes);
+/* What a table is made of. */
+enum work_part {
+    WORK_ROWS = 1,
+    WORK_CHANGES = 2,
+    WORK_META = 4,
+    WORK_LOG = 8, /* Berkeley DB's log */
+    WORK_ALL = 15,
+};
 
 /*
- * Copy the files of the table in from into the directory to, which exists and has none of them. The
+ * Copy these parts of the table in from into the directory to, which exists and has none of them. The
  * caller holds the lock of from. A file that the disk cannot read all of is copied with
  * zeros in the place of what it cannot. progress may be NULL. STORE_OK, or STORE_REFUSED: no room,
  * or another error, or progress said so.
  */
-enum store_result work_copy(const char *from, const char *to, store_progress *progress,
-                            void *context, struct store_error *error);
+enum store_result work_copy(const char *from, const char *to, unsigned parts,
+                            store_progress *progress, void *context, struct store_error *error);
+
+/* Remove all files of a directory. 0 or an errno code. */
+int work_clear(const char *directory);
 
 /*
  * Have Berkeley DB recover what is in a directory, all of its log or what the last checkpoint

@@ -28,6 +28,7 @@ static const struct ctl_command *const commands[] = {
     &ctl_import_command,
     &ctl_export_command,
     &ctl_verify_command,
+    &ctl_repair_command,
 };
 /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is an array of pointers */
 static const size_t COMMANDS = sizeof commands / sizeof *commands;

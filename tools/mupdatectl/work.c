@@ -20,22 +20,28 @@ static bool on_copied(void *context, uint64_t done, uint64_t total)
     return true;
 }
 
-/* As the owner. The next start of mupdated removes what is left of it if this one is killed. */
+/* The next start of mupdated removes what is left of it if this one is killed. */
+int ctl_work_directory(const struct ctl_place *place, char path[PATH_MAX])
+{
+    if (snprintf(path, PATH_MAX, "%s/copy-XXXXXX", place->directory) < PATH_MAX && mkdtemp(path))
+        return 0;
+    path[0] = '\0';
+    return ctl_complain(EX_CANTCREAT, "%s: cannot make a directory for a copy of the table: %s",
+                        place->directory, strerror(errno));
+}
+
+/* As the owner. */
 static int copy_idle(struct ctl_work *work, const struct ctl_place *place)
 {
     struct ctl_progress progress;
     struct store_error error;
     enum store_result result;
+    int status = ctl_work_directory(place, work->path);
 
-    if (snprintf(work->path, sizeof work->path, "%s/copy-XXXXXX", place->directory) >=
-            (int)sizeof work->path ||
-        !mkdtemp(work->path)) {
-        work->path[0] = '\0';
-        return ctl_complain(EX_CANTCREAT, "%s: cannot make a copy of the table to look at: %s",
-                            place->directory, strerror(errno));
-    }
+    if (status)
+        return status;
     ctl_progress_begin(&progress, "copying", "MB", 0);
-    result = work_copy(place->directory, work->path, on_copied, &progress, &error);
+    result = work_copy(place->directory, work->path, WORK_ALL, on_copied, &progress, &error);
     ctl_progress_end(&progress);
     return result == STORE_OK ? 0 : ctl_complain(EX_CANTCREAT, "%s", error.text);
 }

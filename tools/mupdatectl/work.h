@@ -21,6 +21,9 @@ struct ctl_work {
  */
 int ctl_work_take(struct ctl_work *work, const struct ctl_place *place);
 
+/* An empty directory in the database, for copies. As the owner. Exit status. */
+int ctl_work_directory(const struct ctl_place *place, char path[PATH_MAX]);
+
 /* Remove it. */
 void ctl_work_end(struct ctl_work *work, const struct ctl_place *place);
 
