@@ -172,6 +172,14 @@ $(BUILD)/tests/%/test_memory: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--w
 
 unit-programs: $(UNIT_PROGRAMS)
 
+# Puts damage into tables (tests/damage).
+PLANT := $(BUILD)/tests/damage/plant
+
+$(PLANT): $(call obj,tests/damage/plant.c)
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -ldb-5.3
+
 # A harness runs over files (tests/fuzz/replay.c), or, in a build with libFuzzer,
 # over what that makes of them.
 FUZZ_HARNESSES := $(wildcard tests/fuzz/fuzz_*.c)

@@ -172,7 +172,9 @@ static enum store_result open_all(struct store *store, struct store_error *error
     int code;
 
     store_forget_words(false);
-    result = store_environment_open(store, error);
+    result = store_check_log(store, error);
+    if (result == STORE_OK)
+        result = store_environment_open(store, error);
     if (result == STORE_OK)
         result = open_databases(store, error);
     if (result == STORE_OK)

@@ -31,6 +31,9 @@ enum {
 enum { TYPE_FREE = 0, TYPE_INTERNAL = 3, TYPE_LEAF = 5, TYPE_OVERFLOW = 7, TYPE_META = 9 };
 enum { ITEM_HERE = 1, ITEM_OVERFLOW = 3, ITEM_DELETED = 0x80 };
 
+/* Read at once where only their begins are looked at. */
+#define PIECE_PAGES 64
+
 #define BTREE_MAGIC 0x053162U
 
 /* No record of the table is longer: five texts and what stands before them. */
@@ -80,12 +83,41 @@ void page_file_close(struct page_file *file)
     file->fd = -1;
 }
 
-const char *page_kind_name(enum page_kind kind)
+static struct page_place place_of(const unsigned char *octets)
 {
-    static const char *const names[] = {"damaged", "unused", "meta", "internal", "leaf",
-                                        "overflow"};
+    return (struct page_place){get_u32(octets + AT_PLACE), get_u32(octets + AT_PLACE + 4)};
+}
 
-    return names[kind];
+int page_file_place(const char *path, struct page_place *last)
+{
+    unsigned char *piece = malloc(PIECE_PAGES * PAGE_BYTES);
+    struct page_file file;
+    int code = piece ? page_file_open(&file, path) : ENOMEM;
+    ssize_t got = 0;
+
+    *last = (struct page_place){0, 0};
+    if (code != 0) {
+        free(piece);
+        return code;
+    }
+    for (off_t at = 0; code == 0; at += got) {
+        got = pread(file.fd, piece, PIECE_PAGES * PAGE_BYTES, at);
+        if (got < 0 && errno == EINTR) {
+            got = 0;
+            continue;
+        }
+        if (got < 0)
+            code = errno;
+        if (got < PAGE_BYTES)
+            break;
+        got -= got % PAGE_BYTES;
+        for (ssize_t page = 0; page < got; page += PAGE_BYTES)
+            if (page_place_before(*last, place_of(piece + page)))
+                *last = place_of(piece + page);
+    }
+    page_file_close(&file);
+    free(piece);
+    return code;
 }
 
 /* Berkeley DB's sum of a page: that of its octets with the place of the sum itself as zeros. */
@@ -175,8 +207,7 @@ void page_read(const struct page_file *file, uint32_t number, struct page *page)
         page->wrong = got < 0 ? "the disk cannot read it" : "the file ends in it";
         return;
     }
-    page->place.file = get_u32(page->octets + AT_PLACE);
-    page->place.offset = get_u32(page->octets + AT_PLACE + 4);
+    page->place = place_of(page->octets);
     if (number == PAGE_META_NUMBER)
         look_at_meta(page);
     else if (is_zero(page->octets, PAGE_BYTES))

@@ -65,8 +65,11 @@ void page_file_close(struct page_file *file);
 /* Read a page, and see what it is. All that can go wrong makes it a damaged one. */
 void page_read(const struct page_file *file, uint32_t number, struct page *page);
 
-/* The words for a kind. */
-const char *page_kind_name(enum page_kind kind);
+/*
+ * The last place in the log that any page of the file at path names, be the page good or not. 0 or
+ * an errno code.
+ */
+int page_file_place(const char *path, struct page_place *last);
 
 /* Octets of an item, in memory that is used again for the next. All zero is empty. */
 struct page_item {

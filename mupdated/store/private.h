@@ -110,6 +110,14 @@ const char *store_quote(struct mupdate_text text, char *out, size_t size);
 /* Create, set up and open store->env, with recovery. After a failure it is to be closed too. */
 enum store_result store_environment_open(struct store *store, struct store_error *error);
 
+/* --- sound.c --- */
+
+/*
+ * Before recovery, to which the log ends where it can no longer be read, and which makes a new
+ * table where there is none: STORE_BROKEN when that would lose what was acknowledged.
+ */
+enum store_result store_check_log(struct store *store, struct store_error *error);
+
 /* --- batch.c --- */
 
 /* STORE_REFUSED while less is free than the log and the checkpoints need to end well. */
