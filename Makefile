@@ -226,8 +226,8 @@ run:
 
 check:
 	tools/need-packages $(CHECK_PACKAGES)
-	$(MAKE) all unit-programs fuzz-programs $(BUILD)/bench-store-rate
-	tests/run $(BUILD) unit fuzz protocol faults ctl prometheus tour install bench
+	$(MAKE) all unit-programs fuzz-programs $(PLANT) $(BUILD)/bench-store-rate
+	tests/run $(BUILD) unit fuzz protocol faults ctl damage prometheus tour install bench
 
 # All that any of the checks needs, for those that run side by side.
 packages:
@@ -240,6 +240,12 @@ check-million:
 	tools/need-packages $(CHECK_PACKAGES)
 	$(MAKE) all
 	tests/run $(BUILD) million
+
+# Every damage that tests/damage knows, planted into a table.
+check-damage:
+	tools/need-packages $(CHECK_PACKAGES)
+	$(MAKE) all $(PLANT)
+	DAMAGE=all tests/run $(BUILD) damage
 
 check-unit:
 	tools/need-packages $(CI_PACKAGES)
@@ -388,7 +394,7 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all packages fuzz fuzz-coverage fuzz-programs unit-programs cost-program run check check-million \
+.PHONY: all packages fuzz fuzz-coverage fuzz-programs unit-programs cost-program run check check-million check-damage \
     check-unit check-valgrind check-protocol check-cost check-static cost-record check-abuse check-murder \
     check-auth check-deb bench deb install uninstall clean
 .SECONDARY:

@@ -13,6 +13,7 @@
 #include "mupdated/net/connection.h"
 #include "mupdated/net/unconfirmed.h"
 #include "mupdated/reserve.h"
+#include "mupdated/store/tally.h"
 
 #define STOPPING_TEXT "server is stopping"
 
@@ -122,14 +123,59 @@ static void on_stored(void *context, struct writer_request *batch, uint64_t firs
 
 /* --- start --- */
 
+struct filling {
+    struct master *master;
+    struct tally *tally;
+};
+
 static bool on_row(void *context, const struct row *row)
 {
-    return table_load(context, row);
+    const struct filling *filling = context;
+
+    tally_row(filling->tally, row);
+    return table_load(filling->master->table, row);
 }
 
 static bool on_change(void *context, const struct change *change)
 {
-    return departed_apply(context, change);
+    const struct filling *filling = context;
+
+    return tally_change(filling->tally, change) &&
+           departed_apply(filling->master->departed, change);
+}
+
+static uint64_t find_sequence(void *context, struct mupdate_text name)
+{
+    struct row row;
+
+    return table_find(context, name, &row) ? row.sequence : 0;
+}
+
+/* Rows and log of changes, which must be of one table. */
+static int read_table(struct master *master)
+{
+    struct filling filling = {master, tally_new(&master->position, find_sequence, master->table)};
+    struct store_error error;
+    uint64_t sequence;
+    int code = EX_OSERR;
+
+    error.text[0] = '\0';
+    if (!filling.tally || store_rows(master->store, on_row, &filling, &error) != STORE_OK ||
+        !table_loaded(master->table) ||
+        store_changes(master->store, master->position.first, on_change, &filling, &error) !=
+            STORE_OK) {
+        log_error("cannot read the table: %s", error.text[0] ? error.text : "out of memory");
+        code = error.text[0] ? EX_IOERR : EX_OSERR;
+    } else if (!tally_end(filling.tally, &sequence)) {
+        log_error("cannot read the table: rows and log of changes contradict each other at "
+                  "change %llu: see mupdatectl verify and repair",
+                  (unsigned long long)sequence);
+        code = EX_IOERR;
+    } else {
+        code = EX_OK;
+    }
+    tally_free(filling.tally);
+    return code;
 }
 
 static void format_history(const unsigned char *history, char *text)
@@ -141,20 +187,15 @@ static void format_history(const unsigned char *history, char *text)
 static int fill_table(struct master *master)
 {
     struct store_position position;
-    struct store_error error;
     struct table_counts counts;
     char history[2 * STORE_HISTORY_BYTES + 1];
+    int code;
 
     store_position(master->store, &position);
     master->position = position;
-    error.text[0] = '\0';
-    if (store_rows(master->store, on_row, master->table, &error) != STORE_OK ||
-        !table_loaded(master->table) ||
-        store_changes(master->store, position.first, on_change, master->departed, &error) !=
-            STORE_OK) {
-        log_error("cannot read the table: %s", error.text[0] ? error.text : "out of memory");
-        return error.text[0] ? EX_IOERR : EX_OSERR;
-    }
+    code = read_table(master);
+    if (code != EX_OK)
+        return code;
     table_set_sequence(master->table, position.last);
     master->feed = feed_new(position.last);
     master->stream = master->feed ? stream_new(master->feed, master->table) : NULL;

@@ -5,6 +5,7 @@ SPDX-License-Identifier: BSD-3-Clause
 """
 
 import json
+import os
 import shutil
 import struct
 
@@ -99,13 +100,17 @@ def check_repaired(directory, result, lost, table, expected):
     else:
         assert result["result"] == "new history" and lost and not result["confirmed"]
         assert header[0] != table.history
-        if expected == "all":
-            assert rows == table.rows
-        else:
-            assert len(rows) < len(table.rows) + 5
+        # What was not on a damaged page, or is in the log of changes, is there in any case.
+        same = sum(rows.get(name) == row for name, row in table.rows.items())
+        assert same == len(rows) == len(table.rows) if expected == "all" else \
+            same >= 0.4 * len(table.rows)
 
 
-@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.what.replace(" ", "-"))
+# All of them take a while: "make check-damage". In between some of each kind.
+PLANTED = DAMAGES if os.environ.get("DAMAGE") == "all" else DAMAGES[3::8]
+
+
+@pytest.mark.parametrize("damage", PLANTED, ids=lambda damage: damage.what.replace(" ", "-"))
 def test_planted(damage, tables, copy_of, daemons):
     directory = copy_of(damage.table)
     table = tables[damage.table]

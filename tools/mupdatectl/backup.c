@@ -111,12 +111,20 @@ static int recover_and_verify(const struct ctl_place *place, const char *copy,
 /* Give it its name, durably. */
 static int finish(const struct backup_paths *paths, const char *target)
 {
-    (void)sync_directory(paths->copy);
+    int code = sync_directory(paths->copy);
+
+    if (code != 0)
+        return ctl_complain(EX_IOERR, "cannot make %s durable: %s", target, strerror(code));
     if (renameat2(AT_FDCWD, paths->copy, AT_FDCWD, target, RENAME_NOREPLACE) != 0 &&
         (errno != EINVAL || rename(paths->copy, target) != 0))
         return ctl_complain(EX_CANTCREAT, "cannot make %s: %s", target, strerror(errno));
-    (void)sync_parent(paths->work);
-    return 0;
+    code = sync_parent(paths->work);
+    /* It is whole and stays, but a crash of the machine may take its name away. */
+    return code == 0 ? 0
+                     : ctl_complain(EX_IOERR,
+                                    "%s is made, but its name may not survive a crash of the "
+                                    "machine: %s",
+                                    target, strerror(code));
 }
 
 /* The mupdated that uses the table, if there is one: it shows when the last one was made. */
