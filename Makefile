@@ -29,7 +29,6 @@ BINDIR ?= $(PREFIX)/bin
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
-DOCDIR ?= $(PREFIX)/share/doc/mupdated
 # Where systemd looks for what packages (PREFIX=/usr) and administrators install.
 SYSTEMDDIR ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
@@ -345,8 +344,8 @@ define install_placed
 	chmod 644 $(D)$(2)
 endef
 
-# What the files of etc/ that no other place has are: how others can be set up.
-EXAMPLES := etc/mupdated.conf $(filter-out etc/mupdated.% etc/mupdatectl.bash,$(wildcard etc/*))
+# How others can be set up, and the configuration as it was delivered.
+EXAMPLES := etc/mupdated.conf etc/mupdated.alerts.yml etc/mupdated-dashboard.json
 
 install: all
 	install -d $(D)$(SBINDIR) $(D)$(BINDIR) $(D)$(LIBDIR)/pkgconfig $(D)$(INCLUDEDIR)/mupdate \
@@ -366,8 +365,6 @@ install: all
 	install -m 644 man/*.5 $(D)$(MANDIR)/man5
 	install -m 644 man/*.7 $(D)$(MANDIR)/man7
 	install -m 644 man/*.8 $(D)$(MANDIR)/man8
-	install -d $(D)$(DOCDIR)/examples
-	install -m 644 etc/mupdated.alerts.yml etc/mupdated-dashboard.json $(D)$(DOCDIR)/examples
 	$(call install_placed,etc/mupdated.service,$(SYSTEMDDIR)/mupdated.service)
 	$(call install_placed,etc/mupdated.socket,$(SYSTEMDDIR)/mupdated.socket)
 	$(call install_placed,etc/mupdated.sysusers,$(SYSUSERSDIR)/mupdated.conf)
