@@ -71,13 +71,23 @@ void audit_operator_change(const char *who, const struct writer_request *request
     log_change(actor.text, request, table);
 }
 
-void audit_moved(const struct connection *connection, const struct change *change)
+static void log_moved(const struct change *change, const char *client)
 {
     const struct mupdate_row *row = &change->now.mupdate;
 
     log_notice("moved: mailbox=%s from=%s to=%s user=%s client=%s", TEXT_VALUE(row->name),
                TEXT_VALUE(change->old_location), TEXT_VALUE(row->location),
-               TEXT_VALUE(change->now.who), connection->peer);
+               TEXT_VALUE(change->now.who), client);
+}
+
+void audit_moved(const struct connection *connection, const struct change *change)
+{
+    log_moved(change, connection->peer);
+}
+
+void audit_operator_moved(const struct change *change)
+{
+    log_moved(change, "[control]");
 }
 
 void audit_revoked(const struct connection *connection)

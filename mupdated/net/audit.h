@@ -37,6 +37,9 @@ void audit_operator_change(const char *who, const struct writer_request *request
 /* A change that took an active mailbox to another server. */
 void audit_moved(const struct connection *connection, const struct change *change);
 
+/* One that an operator took there, active or reserved. */
+void audit_operator_moved(const struct change *change);
+
 /* A command that was refused for want of a right; reason is what the client is told. */
 void audit_refused(struct connection *connection, const struct rule_request *rule,
                    const char *reason);

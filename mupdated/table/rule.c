@@ -120,9 +120,10 @@ static void store(struct rule_outcome *outcome, enum mupdate_state state,
 static void reserve(const struct mupdate_row *now, const struct rule_request *request,
                     struct rule_outcome *outcome)
 {
-    if (now == NULL)
+    bool elsewhere = now != NULL && !text_equal(now->location, request->location);
+    if (now == NULL || (elsewhere && now->state == MUPDATE_RESERVED && request->seizes))
         store(outcome, MUPDATE_RESERVED, request);
-    else if (!text_equal(now->location, request->location))
+    else if (elsewhere)
         refuse_held(outcome, "mailbox is held by ", now->location);
 }
 
@@ -134,7 +135,7 @@ static void activate(const struct rule_policy *policy, const struct mupdate_row 
             return;
         outcome->moved =
             !text_equal(location_server(now->location), location_server(request->location));
-        if (outcome->moved && policy->deny_location_conflict) {
+        if (outcome->moved && policy->deny_location_conflict && !request->seizes) {
             refuse_held(outcome, "mailbox is active at ", now->location);
             return;
         }

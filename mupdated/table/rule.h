@@ -30,6 +30,7 @@ struct rule_request {
     struct mupdate_text location;
     struct mupdate_text acl;
     struct rule_servers writes; /* of who sent it */
+    bool seizes; /* an operator's: takes the row from another location, its state as it is */
 };
 
 enum rule_verdict {
@@ -69,6 +70,9 @@ const char *rule_check_row(const struct rule_policy *policy, const struct mupdat
  *
  * The request is checked first, as rule_check_row() does (a partition may be empty, or
  * none at all), but a row that exists can always be deleted.
+ *
+ * A request that seizes may do what another may not: RESERVE takes a reservation, and ACTIVATE
+ * an active mailbox, from another location, whatever the policy says.
  *
  * "The same location" is the same octets, partition included; another server
  * is one with other octets. A text that names a holder has printable ASCII only,

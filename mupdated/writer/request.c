@@ -29,6 +29,7 @@ struct writer_request *writer_request_new(const struct rule_request *rule, struc
     request->owner = owner;
     request->rule.verb = rule->verb;
     request->rule.writes = rule->writes;
+    request->rule.seizes = rule->seizes;
     request->rule.name = keep(&texts, rule->name);
     request->rule.location = keep(&texts, rule->location);
     request->rule.acl = keep(&texts, rule->acl);

@@ -20,6 +20,7 @@ static const struct ctl_command *const commands[] = {
     &ctl_log_command,
     &ctl_reservations_command,
     &ctl_release_command,
+    &ctl_move_command,
     &ctl_dump_command,
     &ctl_load_command,
     &ctl_backup_command,

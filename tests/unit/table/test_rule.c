@@ -22,7 +22,8 @@ static void apply(const struct rule_policy *with, const struct mupdate_row *now,
                   enum mupdate_verb verb, struct mupdate_text name, struct mupdate_text location,
                   struct mupdate_text acl, struct rule_outcome *outcome)
 {
-    struct rule_request request = {verb, name, location, acl, {.all = true}};
+    struct rule_request request = {.verb = verb, .name = name, .location = location, .acl = acl,
+                                   .writes.all = true};
     memset(outcome, 'x', sizeof(*outcome));
     rule_apply(with, now, &request, outcome);
 }
@@ -111,6 +112,44 @@ static void every_command_in_every_state_does_what_the_table_says(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         assert_case(&policy, &cases[i]);
+}
+
+static void what_seizes_takes_a_row_from_another_location_in_its_state_only(void **state)
+{
+    static const struct {
+        enum mupdate_state state;
+        enum mupdate_verb verb;
+        const char *location;
+        enum rule_verdict verdict;
+        bool moved;
+    } seizing[] = {
+        {MUPDATE_RESERVED, MUPDATE_RESERVE, ELSEWHERE, RULE_STORE, false},
+        {MUPDATE_RESERVED, MUPDATE_RESERVE, HERE_OTHER_PARTITION, RULE_STORE, false},
+        {MUPDATE_RESERVED, MUPDATE_RESERVE, HERE, RULE_UNCHANGED, false},
+        {MUPDATE_ACTIVE, MUPDATE_RESERVE, ELSEWHERE, RULE_REFUSED, false},
+        {MUPDATE_ACTIVE, MUPDATE_ACTIVATE, ELSEWHERE, RULE_STORE, true},
+        {MUPDATE_ACTIVE, MUPDATE_ACTIVATE, HERE, RULE_UNCHANGED, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof seizing / sizeof seizing[0]; i++) {
+        bool active = seizing[i].state == MUPDATE_ACTIVE;
+        struct mupdate_row now = {seizing[i].state, text_of("user.a"), text_of(HERE),
+                                  text_of(active ? "old" : "")};
+        struct rule_request request = {.verb = seizing[i].verb, .name = text_of("user.a"),
+                                       .location = text_of(seizing[i].location),
+                                       .acl = now.acl, .writes.all = true, .seizes = true};
+        struct rule_outcome outcome;
+
+        rule_apply(&denying, &now, &request, &outcome);
+        assert_int_equal(outcome.verdict, seizing[i].verdict);
+        assert_int_equal(outcome.moved, seizing[i].moved);
+        if (outcome.verdict != RULE_STORE)
+            continue;
+        assert_int_equal(outcome.row.state, seizing[i].state);
+        assert_true(text_equal(outcome.row.location, text_of(seizing[i].location)));
+        assert_true(text_equal(outcome.row.acl, now.acl));
+    }
 }
 
 static void denying_conflicts_refuses_moves_of_active_mailboxes_and_nothing_else(void **state)
@@ -313,6 +352,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_command_in_every_state_does_what_the_table_says),
+        cmocka_unit_test(what_seizes_takes_a_row_from_another_location_in_its_state_only),
         cmocka_unit_test(denying_conflicts_refuses_moves_of_active_mailboxes_and_nothing_else),
         cmocka_unit_test(an_absent_row_is_no_row),
         cmocka_unit_test(what_a_reservation_or_deactivation_says_of_an_acl_is_ignored),

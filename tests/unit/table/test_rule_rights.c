@@ -106,8 +106,9 @@ static void apply(const struct rule_policy *with, enum mupdate_state state, cons
 {
     struct mupdate_row now = {state, text_of("user.a"), text_of(at),
                               text_of(state == MUPDATE_ACTIVE ? "old" : "")};
-    struct rule_request request = {verb, text_of("user.a"), text_of(location), text_of(acl),
-                                   *writes};
+    struct rule_request request = {.verb = verb, .name = text_of("user.a"),
+                                   .location = text_of(location), .acl = text_of(acl),
+                                   .writes = *writes};
 
     memset(outcome, 'x', sizeof *outcome);
     rule_apply(with, state == MUPDATE_ABSENT ? NULL : &now, &request, outcome);
