@@ -14,6 +14,7 @@ static const struct request_kind {
     {"changes", control_changes},
     {"confirm", control_confirm},
     {"copy", control_copy},
+    {"find", control_find},
     {"move", control_move},
     {"release", control_release},
     {"saved", control_saved},

@@ -27,6 +27,7 @@ bool control_confirm(struct control_session *session, const json_t *request);
 bool control_release(struct control_session *session, const json_t *request);
 bool control_saved(struct control_session *session, const json_t *request);
 bool control_copy(struct control_session *session, const json_t *request);
+bool control_find(struct control_session *session, const json_t *request);
 bool control_move(struct control_session *session, const json_t *request);
 
 #endif

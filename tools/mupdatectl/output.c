@@ -43,7 +43,7 @@ static bool acl_has_usual_form(struct mupdate_text acl)
     return acl.len > 0 && tabs % 2 == 0 && acl.data[acl.len - 1] == '\t';
 }
 
-static void write_acl(FILE *file, struct mupdate_text acl)
+void ctl_write_acl(FILE *file, struct mupdate_text acl)
 {
     size_t start = 0;
     size_t i;
@@ -91,7 +91,7 @@ void ctl_write_member(FILE *file, const json_t *object, const char *key)
 
 void ctl_write_acl_member(FILE *file, const json_t *object)
 {
-    write_member(file, object, "acl", write_acl);
+    write_member(file, object, "acl", ctl_write_acl);
 }
 
 void ctl_write_column(FILE *file, const json_t *object, const char *key, int columns)
@@ -118,7 +118,7 @@ void ctl_write_row(FILE *file, const struct mupdate_row *row)
     }
     if (row->state == MUPDATE_ACTIVE) {
         putc('\t', file);
-        write_acl(file, row->acl);
+        ctl_write_acl(file, row->acl);
     }
     putc('\n', file);
 }

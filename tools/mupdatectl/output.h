@@ -20,6 +20,9 @@
 
 void ctl_write_escaped(FILE *file, struct mupdate_text text);
 
+/* An ACL: its words with blanks between them if it has the usual form. */
+void ctl_write_acl(FILE *file, struct mupdate_text acl);
+
 /* One line for people. */
 void ctl_write_row(FILE *file, const struct mupdate_row *row);
 

@@ -1,0 +1,59 @@
+/*
+ * Two tables compared row by row in octet order, in the memory of one row of each: which rows
+ * differ, and in what.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef MUPDATECTL_COMPARE_H
+#define MUPDATECTL_COMPARE_H
+
+#include <jansson.h>
+
+#include "tools/mupdatectl/differences.h"
+
+/* What two rows of one name differ in. */
+enum ctl_differs {
+    CTL_DIFFERS_ONLY_HERE = 1,
+    CTL_DIFFERS_ONLY_THERE = 2,
+    CTL_DIFFERS_STATE = 4,
+    CTL_DIFFERS_LOCATION = 8,
+    CTL_DIFFERS_ACL = 16,
+};
+#define CTL_DIFFERS_KINDS 5
+
+/* "only-here", "acl" ...; static. */
+const char *ctl_differs_name(unsigned kind);
+
+/* 0: they are the same. NULL or absent: there is none. ACLs are compared of active rows only. */
+unsigned ctl_differs(const struct mupdate_row *here, const struct mupdate_row *there);
+
+struct ctl_compared {
+    uint64_t same;
+    uint64_t different;
+    uint64_t kinds[CTL_DIFFERS_KINDS]; /* a row may differ in more than one way */
+};
+
+/* Count a pair, and how it differs, which is returned. */
+unsigned ctl_compared_count(struct ctl_compared *compared, const struct mupdate_row *here,
+                            const struct mupdate_row *there);
+
+/*
+ * Call pair for each name that either has: NULL: it has none. The rows are valid during the call. It
+ * returns an exit status, and has said what is wrong; the first that is not 0 ends it. Exit status.
+ */
+typedef int ctl_pair(void *context, const struct mupdate_row *here,
+                     const struct mupdate_row *there);
+int ctl_compare(const struct ctl_source *here, const struct ctl_source *there, ctl_pair *pair,
+                void *context);
+
+/*
+ * Print the pair: for people a line for each way in which it differs, with tabs between: that way, the
+ * name, what is here, what is there; with json one object. Exit status.
+ */
+int ctl_differs_print(unsigned differs, const struct mupdate_row *here,
+                      const struct mupdate_row *there, bool json);
+
+/* The counts, for a summary; NULL: out of memory. */
+json_t *ctl_compared_json(const struct ctl_compared *compared);
+
+#endif
