@@ -6,16 +6,8 @@
 #include "tools/mupdatectl/output.h"
 
 static const char *const names[CTL_DIFFERS_KINDS] = {"only-here", "only-there", "state",
-                                                     "location", "acl"};
-
-const char *ctl_differs_name(unsigned kind)
-{
-    size_t i = 0;
-
-    while (i + 1 < CTL_DIFFERS_KINDS && 1U << i != kind)
-        i++;
-    return names[i];
-}
+                                                     "location", "acl", "elsewhere",
+                                                     "reservation"};
 
 static bool is_there(const struct mupdate_row *row)
 {
@@ -39,20 +31,15 @@ unsigned ctl_differs(const struct mupdate_row *here, const struct mupdate_row *t
     return differs;
 }
 
-unsigned ctl_compared_count(struct ctl_compared *compared, const struct mupdate_row *here,
-                            const struct mupdate_row *there)
+void ctl_compared_count(struct ctl_compared *compared, unsigned differs)
 {
-    unsigned differs = ctl_differs(here, there);
-
     if (!differs) {
-        /* Neither may have it by now. */
-        compared->same += is_there(here);
-        return 0;
+        compared->same++;
+        return;
     }
     compared->different++;
     for (size_t i = 0; i < CTL_DIFFERS_KINDS; i++)
         compared->kinds[i] += (differs & 1U << i) != 0;
-    return differs;
 }
 
 int ctl_compare(const struct ctl_source *here, const struct ctl_source *there, ctl_pair *pair,
@@ -88,14 +75,21 @@ static void print_part(unsigned kind, const struct mupdate_row *row)
         putchar('-');
         return;
     }
-    if (kind != CTL_DIFFERS_LOCATION && kind != CTL_DIFFERS_ACL)
-        fputs(json_state_name(row->state), stdout);
-    if (kind == CTL_DIFFERS_ONLY_HERE || kind == CTL_DIFFERS_ONLY_THERE)
-        putchar(' ');
-    if (kind == CTL_DIFFERS_ACL)
+    switch (kind) {
+    case CTL_DIFFERS_ACL:
         ctl_write_acl(stdout, row->acl);
-    else if (kind != CTL_DIFFERS_STATE)
+        return;
+    case CTL_DIFFERS_LOCATION:
         ctl_write_escaped(stdout, row->location);
+        return;
+    case CTL_DIFFERS_STATE:
+        fputs(json_state_name(row->state), stdout);
+        return;
+    default:
+        printf("%s ", json_state_name(row->state));
+        ctl_write_escaped(stdout, row->location);
+        return;
+    }
 }
 
 static int print_text(unsigned differs, const struct mupdate_row *here,
@@ -144,16 +138,37 @@ int ctl_differs_print(unsigned differs, const struct mupdate_row *here,
     return json ? print_object(differs, here, there) : print_text(differs, here, there);
 }
 
-json_t *ctl_compared_json(const struct ctl_compared *compared)
+int ctl_compared_print_json(const struct ctl_compared *compared, json_t *more)
 {
-    json_t *object = json_pack("{sIsI}", "same", (json_int_t)compared->same, "different",
+    json_t *object = json_pack("{sssIsI}", "verdict", compared->different ? "different" : "equal",
+                               "same", (json_int_t)compared->same, "different",
                                (json_int_t)compared->different);
+    bool good = object && json_object_update(object, more) == 0;
 
-    for (size_t i = 0; object && i < CTL_DIFFERS_KINDS; i++)
-        if (json_object_set_new(object, names[i],
-                                json_integer((json_int_t)compared->kinds[i])) != 0) {
-            json_decref(object);
-            return NULL;
-        }
-    return object;
+    for (size_t i = 0; good && i < CTL_DIFFERS_KINDS; i++)
+        good = json_object_set_new(object, names[i],
+                                   json_integer((json_int_t)compared->kinds[i])) == 0;
+    json_decref(more);
+    if (good)
+        return ctl_print_json(object);
+    json_decref(object);
+    return ctl_print_json(NULL);
+}
+
+void ctl_compared_print(const struct ctl_compared *compared)
+{
+    const char *between = ": ";
+
+    if (!compared->different) {
+        printf("EQUAL: %llu rows", (unsigned long long)compared->same);
+        return;
+    }
+    printf("DIFFERENT: %llu rows", (unsigned long long)compared->different);
+    for (size_t i = 0; i < CTL_DIFFERS_KINDS; i++) {
+        if (compared->kinds[i] == 0)
+            continue;
+        printf("%s%llu %s", between, (unsigned long long)compared->kinds[i], names[i]);
+        between = ", ";
+    }
+    printf("; %llu are the same", (unsigned long long)compared->same);
 }

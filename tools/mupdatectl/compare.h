@@ -18,11 +18,11 @@ enum ctl_differs {
     CTL_DIFFERS_STATE = 4,
     CTL_DIFFERS_LOCATION = 8,
     CTL_DIFFERS_ACL = 16,
+    /* With a back-end's own list; ctl_differs() does not know these. */
+    CTL_DIFFERS_ELSEWHERE = 32,   /* it is another back-end's here */
+    CTL_DIFFERS_RESERVATION = 64, /* only here, and reserved */
 };
-#define CTL_DIFFERS_KINDS 5
-
-/* "only-here", "acl" ...; static. */
-const char *ctl_differs_name(unsigned kind);
+#define CTL_DIFFERS_KINDS 7
 
 /* 0: they are the same. NULL or absent: there is none. ACLs are compared of active rows only. */
 unsigned ctl_differs(const struct mupdate_row *here, const struct mupdate_row *there);
@@ -33,9 +33,8 @@ struct ctl_compared {
     uint64_t kinds[CTL_DIFFERS_KINDS]; /* a row may differ in more than one way */
 };
 
-/* Count a pair, and how it differs, which is returned. */
-unsigned ctl_compared_count(struct ctl_compared *compared, const struct mupdate_row *here,
-                            const struct mupdate_row *there);
+/* Count a name, and how its rows differ. */
+void ctl_compared_count(struct ctl_compared *compared, unsigned differs);
 
 /*
  * Call pair for each name that either has: NULL: it has none. The rows are valid during the call. It
@@ -53,7 +52,10 @@ int ctl_compare(const struct ctl_source *here, const struct ctl_source *there, c
 int ctl_differs_print(unsigned differs, const struct mupdate_row *here,
                       const struct mupdate_row *there, bool json);
 
-/* The counts, for a summary; NULL: out of memory. */
-json_t *ctl_compared_json(const struct ctl_compared *compared);
+/* Print the counts, and more, which is released: {"verdict": "different", ...}. Exit status. */
+int ctl_compared_print_json(const struct ctl_compared *compared, json_t *more);
+
+/* The same for people, without the end of the line: "DIFFERENT: 5 rows: 1 only-here, ...". */
+void ctl_compared_print(const struct ctl_compared *compared);
 
 #endif

@@ -95,7 +95,10 @@ static int compare_pair(void *context, const struct mupdate_row *here,
         here = &here_now;
         there = &there_now;
     }
-    differs = ctl_compared_count(&against->compared, here, there);
+    differs = ctl_differs(here, there);
+    /* By now neither may have it. */
+    if (differs || (here && here->state != MUPDATE_ABSENT))
+        ctl_compared_count(&against->compared, differs);
     if (!differs)
         return 0;
     ctl_progress_end(&against->progress);
@@ -119,39 +122,19 @@ static int compare(struct against *against)
 
 /* --- the verdict --- */
 
-static int print_json(const struct against *against, const char *digest)
-{
-    json_t *object = ctl_compared_json(&against->compared);
-
-    if (object &&
-        json_object_set_new(object, "verdict",
-                            json_string(against->compared.different ? "different" : "equal")) ==
-            0 &&
-        (!digest || json_object_set_new(object, "digest", json_string(digest)) == 0))
-        return ctl_print_json(object);
-    json_decref(object);
-    return ctl_print_json(NULL);
-}
-
 static int print_verdict(const struct against *against, const char *digest)
 {
     const struct ctl_compared *compared = &against->compared;
-    int status = 0;
+    int status;
 
     if (against->json) {
-        status = print_json(against, digest);
-    } else if (!compared->different) {
-        printf("EQUAL: %llu rows%s%s.\n", (unsigned long long)compared->same,
-               digest ? ", digest " : "", digest ? digest : "");
+        status = ctl_compared_print_json(
+            compared, digest ? json_pack("{ss}", "digest", digest) : json_object());
     } else {
-        printf("DIFFERENT: %llu rows", (unsigned long long)compared->different);
-        for (unsigned i = 0; i < CTL_DIFFERS_KINDS; i++)
-            printf("%s %llu %s", i == 0 ? ":" : ",", (unsigned long long)compared->kinds[i],
-                   ctl_differs_name(1U << i));
-        printf("; %llu are the same.\n", (unsigned long long)compared->same);
-    }
-    if (!status)
+        ctl_compared_print(compared);
+        printf(digest ? ", digest %s.\n" : ".\n", digest);
         status = ctl_flush();
+    }
     return status ? status : compared->different ? CTL_EXIT_FOUND : 0;
 }
 
