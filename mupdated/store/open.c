@@ -235,7 +235,7 @@ enum store_result store_open(struct store **store_out, const struct store_option
         return no_memory(error);
     }
 
-    result = store_directory_lock(store, error);
+    result = store->options.locked ? STORE_OK : store_directory_lock(store, error);
     if (result == STORE_OK) {
         store_next_log_drop(store);
         /* Recovery and who reads all rows want its pages in orders that are not the file's. */

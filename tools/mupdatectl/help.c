@@ -30,6 +30,8 @@ static const struct ctl_command *const commands[] = {
     &ctl_export_command,
     &ctl_verify_command,
     &ctl_repair_command,
+    &ctl_compact_command,
+    &ctl_trim_command,
 };
 /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is an array of pointers */
 static const size_t COMMANDS = sizeof commands / sizeof *commands;
