@@ -75,7 +75,6 @@ extern const struct ctl_command ctl_compact_command;
 extern const struct ctl_command ctl_trim_command;
 extern const struct ctl_command ctl_verify_command;
 extern const struct ctl_command ctl_repair_command;
-extern const struct ctl_command ctl_move_command;
 
 /* The command of that name, or NULL. */
 const struct ctl_command *ctl_command_find(const char *name);
