@@ -148,7 +148,7 @@ static enum control_progress say_read(struct changes_task *reading,
 static enum control_progress run(struct control_task *task, struct control_session *session)
 {
     struct changes_task *reading = (struct changes_task *)task;
-    struct master *master = control_session_master(session);
+    struct master *master = session->master;
     uint64_t newest = table_sequence(master->table);
     bool finished = !reading->follow && reading->next > newest;
 
@@ -200,7 +200,7 @@ static uint64_t choose_start(const struct master *master, const json_t *request)
 
 bool control_changes(struct control_session *session, const json_t *request)
 {
-    struct master *master = control_session_master(session);
+    struct master *master = session->master;
     struct changes_task *reading = calloc(1, sizeof *reading);
 
     if (!reading)

@@ -75,7 +75,7 @@ static void close_task(struct control_task *task)
 
 bool control_confirm(struct control_session *session, const json_t *request)
 {
-    struct master *master = control_session_master(session);
+    struct master *master = session->master;
     struct confirm_task *confirming;
 
     (void)request;

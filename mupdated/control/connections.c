@@ -57,7 +57,7 @@ static json_t *connection_json(const struct connection *connection)
 static enum control_progress list(struct control_task *task, struct control_session *session)
 {
     struct listing_task *listing = (struct listing_task *)task;
-    const struct net *net = &control_session_master(session)->net;
+    const struct net *net = &session->master->net;
     json_t *shown = json_array();
     size_t count = 0;
 
@@ -106,7 +106,7 @@ static bool is_meant(const struct connection *connection, json_int_t number, con
 
 bool control_kick(struct control_session *session, const json_t *request)
 {
-    struct net *net = &control_session_master(session)->net;
+    struct net *net = &session->master->net;
     json_int_t number = json_integer_value(json_object_get(request, "connection"));
     const char *user = json_string_value(json_object_get(request, "user"));
     struct connection *next;
@@ -121,7 +121,7 @@ bool control_kick(struct control_session *session, const json_t *request)
         log_notice("kicked: %s user=%s by=%s", at->peer,
                    at->user ? LOG_VALUE(at->user, strlen(at->user)) : "-", session->who);
         connection_close(at, "closed by an operator");
-        control_session_master(session)->counters.kicked++;
+        session->master->counters.kicked++;
         kicked++;
     }
     return control_say(session, json_pack("{s:I}", "kicked", kicked), false);

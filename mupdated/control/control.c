@@ -19,27 +19,30 @@
 
 #define READ_BYTES 4096
 
-/* A request is a line of at most so many octets. */
-#define LINE_BYTES 65536
-
-/* A task says no more while so much waits for the client. */
-#define OUTPUT_BYTES 262144
+/* A session and its socket. */
+struct client {
+    struct control_session session; /* the first member: its callback finds the client by it */
+    uv_pipe_t pipe;
+    struct control *control;
+    struct client *previous;
+    struct client *next;
+    struct buffer writing;
+    uv_write_t write;
+    bool write_pending;
+    bool due; /* to be run */
+    bool closing;
+};
 
 struct control {
     uv_pipe_t listening;
     uv_idle_t run_due;
     struct master *master;
-    struct control_session *sessions;
+    struct client *clients;
     size_t count;
     size_t handles; /* that are not closed yet */
     char *path;
     gid_t group;    /* whose members may use it; of the process: nobody else */
 };
-
-struct master *control_session_master(const struct control_session *session)
-{
-    return session->control->master;
-}
 
 /* --- the end --- */
 
@@ -56,214 +59,112 @@ static void on_handle_closed(uv_handle_t *handle)
     release(handle->data);
 }
 
-static void on_session_closed(uv_handle_t *handle)
+static void on_client_closed(uv_handle_t *handle)
 {
-    struct control_session *session = handle->data;
-    struct control *control = session->control;
+    struct client *client = handle->data;
+    struct control *control = client->control;
 
-    if (session->next)
-        session->next->previous = session->previous;
-    if (session->previous)
-        session->previous->next = session->next;
+    if (client->next)
+        client->next->previous = client->previous;
+    if (client->previous)
+        client->previous->next = client->next;
     else
-        control->sessions = session->next;
+        control->clients = client->next;
     control->count--;
-    buffer_free(&session->in);
-    buffer_free(&session->out);
-    buffer_free(&session->writing);
-    free(session);
+    buffer_free(&client->writing);
+    free(client);
     release(control);
 }
 
-static void end_task(struct control_session *session)
+static void client_close(struct client *client)
 {
-    struct control_task *task = session->task;
-
-    session->task = NULL;
-    if (task)
-        task->close(task);
-}
-
-static void session_close(struct control_session *session)
-{
-    if (session->closing)
+    if (client->closing)
         return;
-    session->closing = true;
-    end_task(session);
-    uv_close((uv_handle_t *)&session->pipe, on_session_closed);
+    client->closing = true;
+    control_session_close(&client->session);
+    uv_close((uv_handle_t *)&client->pipe, on_client_closed);
 }
 
-/* --- sending --- */
+/* --- running --- */
 
 static void on_due(uv_idle_t *idle);
 
-void control_session_wake(struct control_session *session)
+static void client_is_due(struct client *client)
 {
-    session->awake = true;
-    uv_idle_start(&session->control->run_due, on_due);
+    client->due = true;
+    uv_idle_start(&client->control->run_due, on_due);
+}
+
+static void on_woken(struct control_session *session)
+{
+    client_is_due((struct client *)session);
 }
 
 static void on_written(uv_write_t *write, int status)
 {
-    struct control_session *session = write->data;
+    struct client *client = write->data;
 
-    session->write_pending = false;
-    buffer_clear(&session->writing);
+    client->write_pending = false;
+    buffer_clear(&client->writing);
     if (status < 0)
-        session_close(session);
-    else if (!session->closing)
-        control_session_wake(session);
+        client_close(client);
+    else if (!client->closing)
+        client_is_due(client);
 }
 
-static void flush(struct control_session *session)
+/* Send what the session says; close it behind its last line. */
+static void flush(struct client *client, bool ends)
 {
-    struct buffer empty = session->writing;
+    struct buffer empty = client->writing;
     uv_buf_t bytes;
 
-    if (session->write_pending || session->closing)
+    if (client->write_pending)
         return;
-    if (buffer_len(&session->out) == 0) {
-        if (session->last)
-            session_close(session);
+    if (buffer_len(&client->session.out) == 0) {
+        if (ends)
+            client_close(client);
         return;
     }
-    session->writing = session->out;
-    session->out = empty;
-    bytes = uv_buf_init((char *)buffer_bytes(&session->writing),
-                        (unsigned)buffer_len(&session->writing));
-    session->write.data = session;
-    if (uv_write(&session->write, (uv_stream_t *)&session->pipe, &bytes, 1, on_written) != 0)
-        session_close(session);
+    client->writing = client->session.out;
+    client->session.out = empty;
+    bytes = uv_buf_init((char *)buffer_bytes(&client->writing),
+                        (unsigned)buffer_len(&client->writing));
+    client->write.data = client;
+    if (uv_write(&client->write, (uv_stream_t *)&client->pipe, &bytes, 1, on_written) != 0)
+        client_close(client);
     else
-        session->write_pending = true;
+        client->write_pending = true;
 }
 
-static int append(const char *text, size_t len, void *context)
+static void client_run(struct client *client)
 {
-    struct buffer *out = context;
+    enum control_session_turn turn;
 
-    buffer_append(out, text, len);
-    return out->failed ? -1 : 0;
-}
-
-bool control_say(struct control_session *session, json_t *object, bool more)
-{
-    bool good = object && json_object_set_new(object, "id", json_integer(session->id)) == 0 &&
-                (json_object_get(object, "ok") ||
-                 json_object_set_new(object, "ok", json_true()) == 0) &&
-                (!more || json_object_set_new(object, "more", json_true()) == 0) &&
-                json_dump_callback(object, append, &session->out, JSON_COMPACT) == 0 &&
-                append("\n", 1, &session->out) == 0;
-
-    json_decref(object);
-    return good;
-}
-
-bool control_refuse(struct control_session *session, const char *code, const char *text)
-{
-    return control_say(session, json_pack("{s:b,s:s,s:s}", "ok", 0, "code", code, "text", text),
-                       false);
-}
-
-void control_session_begin(struct control_session *session, struct control_task *task)
-{
-    session->task = task;
-    control_session_wake(session);
-}
-
-/* --- requests --- */
-
-/* False: cut off. */
-static bool handle_line(struct control_session *session, const char *line, size_t len)
-{
-    json_error_t error;
-    json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
-    char text[256];
-    bool good;
-
-    session->id = 0;
-    if (!json_is_object(request)) {
-        (void)snprintf(text, sizeof text, "this is no JSON object in a line: %s",
-                       request ? "another kind of value" : error.text);
-        json_decref(request);
-        return control_refuse(session, "syntax", text);
+    if (client->closing)
+        return;
+    turn = control_session_run(&client->session);
+    if (turn == CONTROL_SESSION_NO_MEMORY) {
+        log_error("control: out of memory for an answer to %s", client->session.who);
+        client_close(client);
+        return;
     }
-    good = control_request(session, request);
-    json_decref(request);
-    return good;
-}
-
-/* Take the requests that came, until one needs a task. False: cut off. */
-static bool take_lines(struct control_session *session)
-{
-    while (!session->task && !session->last && buffer_len(&session->out) < OUTPUT_BYTES) {
-        const char *line = (const char *)buffer_bytes(&session->in);
-        size_t len = buffer_len(&session->in);
-        /* gcc-analyzer(null-argument): a buffer that holds octets has data */
-        const char *end = len ? memchr(line, '\n', len) : NULL;
-
-        if (!end) {
-            session->last = session->ended;
-            if (len < LINE_BYTES)
-                return true;
-            session->id = 0;
-            session->last = true;
-            return control_refuse(session, "syntax", "the line of the request is too long");
-        }
-        if (!handle_line(session, line, (size_t)(end - line)))
-            return false;
-        buffer_consume(&session->in, (size_t)(end - line) + 1);
-    }
-    return true;
-}
-
-/* A slice of its task. False: cut off. */
-static bool run_task(struct control_session *session)
-{
-    if (!session->task || !session->awake || buffer_len(&session->out) >= OUTPUT_BYTES)
-        return true;
-    switch (session->task->run(session->task, session)) {
-    case CONTROL_DONE:
-        end_task(session);
-        return true;
-    case CONTROL_MORE:
-        return true;
-    case CONTROL_WAIT:
-        session->awake = false;
-        return true;
-    case CONTROL_FAILED:
-        break;
-    }
-    return false;
-}
-
-/* True when it can go on at once. */
-static bool session_run(struct control_session *session)
-{
-    if (session->closing)
-        return false;
-    if (!run_task(session) || !take_lines(session) || session->out.failed || session->in.failed) {
-        log_error("control: out of memory for an answer to %s", session->who);
-        session_close(session);
-        return false;
-    }
-    flush(session);
-    return !session->closing && session->task && session->awake && !session->write_pending;
+    flush(client, turn == CONTROL_SESSION_ENDS);
+    if (turn == CONTROL_SESSION_GOES_ON && !client->write_pending && !client->closing)
+        client_is_due(client);
 }
 
 static void on_due(uv_idle_t *idle)
 {
     struct control *control = idle->data;
-    struct control_session *next;
-    bool again = false;
 
-    for (struct control_session *at = control->sessions; at; at = next) {
-        next = at->next;
-        if (at->awake)
-            again |= session_run(at);
+    /* Started again by a client that can go on at once. */
+    uv_idle_stop(idle);
+    for (struct client *at = control->clients; at; at = at->next) {
+        if (!at->due)
+            continue;
+        at->due = false;
+        client_run(at);
     }
-    if (!again)
-        uv_idle_stop(idle);
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -277,26 +178,16 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 
 static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 {
-    struct control_session *session = stream->data;
+    struct client *client = stream->data;
 
-    if (nread == UV_EOF && !(session->task && session->task->follows)) {
-        session->ended = true;
+    if (nread == UV_EOF) {
+        control_session_input_end(&client->session);
         uv_read_stop(stream);
-        control_session_wake(session);
-        return;
+    } else if (nread < 0 ||
+               !control_session_input(&client->session, buf->base, (size_t)nread)) {
+        client_close(client);
     }
-    if (nread < 0) {
-        session_close(session);
-        return;
-    }
-    /* Who asks on while an answer is under way gets no more room than for a line. */
-    if (buffer_len(&session->in) + (size_t)nread > LINE_BYTES + READ_BYTES) {
-        session_close(session);
-        return;
-    }
-    buffer_append(&session->in, buf->base, (size_t)nread);
-    if (session_run(session))
-        control_session_wake(session);
+    client_run(client);
 }
 
 /* --- who connects --- */
@@ -314,15 +205,17 @@ static bool has_group(int fd, gid_t group)
     return false;
 }
 
-/* Whether who connected may use it; fills session->who. */
-static bool is_allowed(struct control_session *session)
+/* Whether who connected may use it; fills who. */
+static bool is_allowed(struct client *client)
 {
+    struct control_session *session = &client->session;
+    gid_t group = client->control->group;
     struct ucred peer = {.uid = (uid_t)-1, .gid = (gid_t)-1};
     socklen_t size = sizeof peer;
     uv_os_fd_t fd;
 
     strcpy(session->who, "?");
-    if (uv_fileno((uv_handle_t *)&session->pipe, &fd) != 0 ||
+    if (uv_fileno((uv_handle_t *)&client->pipe, &fd) != 0 ||
         getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
         return false;
     if (peer.uid == 0)
@@ -330,57 +223,56 @@ static bool is_allowed(struct control_session *session)
     else
         (void)snprintf(session->who, sizeof session->who, "uid=%lu", (unsigned long)peer.uid);
     return peer.uid == 0 || peer.uid == geteuid() ||
-           (session->control->group != getegid() &&
-            (peer.gid == session->control->group || has_group(fd, session->control->group)));
+           (group != getegid() && (peer.gid == group || has_group(fd, group)));
 }
 
-static void turn_away(struct control_session *session, const char *code, const char *text)
+static void turn_away(struct client *client, const char *code, const char *text)
 {
-    log_warning("control: refused: client=%s reason=%s", session->who, code);
-    session->last = true;
-    if (control_refuse(session, code, text))
-        flush(session);
+    log_warning("control: refused: client=%s reason=%s", client->session.who, code);
+    if (control_session_turn_away(&client->session, code, text))
+        flush(client, true);
     else
-        session_close(session);
+        client_close(client);
 }
 
 static void on_connection(uv_stream_t *listening, int status)
 {
     struct control *control = listening->data;
-    struct control_session *session;
+    struct client *client;
 
     if (status < 0) {
         log_error("control: cannot take a connection: %s", uv_strerror(status));
         return;
     }
-    session = calloc(1, sizeof *session);
-    if (!session) {
+    client = calloc(1, sizeof *client);
+    if (!client) {
         log_error("control: cannot take a connection: out of memory");
         return;
     }
-    session->control = control;
-    session->pipe.data = session;
-    (void)uv_pipe_init(listening->loop, &session->pipe, 0); /* cannot fail */
+    control_session_init(&client->session, control->master, control_requests, on_woken);
+    client->control = control;
+    client->pipe.data = client;
+    (void)uv_pipe_init(listening->loop, &client->pipe, 0); /* cannot fail */
     control->handles++;
-    session->next = control->sessions;
-    if (control->sessions)
-        control->sessions->previous = session;
-    control->sessions = session;
+    client->next = control->clients;
+    if (control->clients)
+        control->clients->previous = client;
+    control->clients = client;
     control->count++;
-    status = uv_accept(listening, (uv_stream_t *)&session->pipe);
-    if (status == 0 && !is_allowed(session)) {
-        turn_away(session, "denied", "only root, the daemon's user and members of control_group "
-                                     "may use the control socket");
+    status = uv_accept(listening, (uv_stream_t *)&client->pipe);
+    if (status == 0 && !is_allowed(client)) {
+        turn_away(client, "denied", "only root, the daemon's user and members of control_group "
+                                    "may use the control socket");
         return;
     }
     if (status == 0 && control->count > CONTROL_SESSIONS_MAX) {
-        turn_away(session, "busy", "too many clients of the control socket");
+        turn_away(client, "busy", "too many clients of the control socket");
         return;
     }
     if (status == 0)
-        status = uv_read_start((uv_stream_t *)&session->pipe, on_alloc, on_read);
+        status = uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read);
     if (status != 0)
-        session_close(session);
+        client_close(client);
 }
 
 /* --- start and stop --- */
@@ -468,21 +360,17 @@ void control_changed(struct control *control)
 {
     if (!control)
         return;
-    for (struct control_session *at = control->sessions; at; at = at->next)
-        if (at->task && at->task->follows)
-            control_session_wake(at);
+    for (struct client *at = control->clients; at; at = at->next)
+        if (at->session.task && at->session.task->follows)
+            control_session_wake(&at->session);
 }
 
 void control_stop(struct control *control)
 {
-    struct control_session *next;
-
     if (!control)
         return;
-    for (struct control_session *at = control->sessions; at; at = next) {
-        next = at->next;
-        session_close(at);
-    }
+    for (struct client *at = control->clients; at; at = at->next)
+        client_close(at);
     uv_close((uv_handle_t *)&control->listening, on_handle_closed);
     uv_close((uv_handle_t *)&control->run_due, on_handle_closed);
 }

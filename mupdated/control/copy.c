@@ -246,7 +246,7 @@ static bool choose_name(struct copy_task *copying)
 
 bool control_copy(struct control_session *session, const json_t *request)
 {
-    struct master *master = control_session_master(session);
+    struct master *master = session->master;
     struct copy_task *copying;
 
     (void)request;

@@ -10,7 +10,7 @@
 
 bool control_find(struct control_session *session, const json_t *request)
 {
-    const struct table *table = control_session_master(session)->table;
+    const struct table *table = session->master->table;
     struct row row;
     char *name;
     size_t len;

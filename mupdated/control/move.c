@@ -510,7 +510,7 @@ bool control_move(struct control_session *session, const json_t *request)
 
     if (!moving)
         return false;
-    moving->master = control_session_master(session);
+    moving->master = session->master;
     moving->dry_run = json_is_true(json_object_get(request, "dry_run"));
     moving->rate = rate ? (uint64_t)json_integer_value(rate) : RATE;
     moving->shown = json_array();

@@ -111,7 +111,7 @@ static const char *look(const struct master *master, struct mupdate_text name, i
 /* False: out of memory. */
 static bool submit(struct control_session *session, struct mupdate_text name, uint64_t sequence)
 {
-    struct master *master = control_session_master(session);
+    struct master *master = session->master;
     const struct rule_request rule = {
         .verb = MUPDATE_DELETE,
         .name = name,
@@ -157,7 +157,7 @@ bool control_release(struct control_session *session, const json_t *request)
         return false;
     if (!name)
         return control_refuse(session, "syntax", "name says which one");
-    wrong = look(control_session_master(session), (struct mupdate_text){name, len}, before_us,
+    wrong = look(session->master, (struct mupdate_text){name, len}, before_us,
                  &sequence);
     good = wrong ? control_refuse(session, "refused", wrong)
                  : submit(session, (struct mupdate_text){name, len}, sequence);

@@ -1,5 +1,6 @@
 /*
- * What the control socket can be asked.
+ * What the control socket can be asked. The handlers are as session.h says, each in a file of
+ * its own name or its family's.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -7,17 +8,11 @@
 #define CONTROL_REQUESTS_H
 
 #include "mupdated/control/session.h"
+#include "mupdated/master.h"
 
-/* The version of the protocol; it grows when an older client could misunderstand an answer. */
-#define CONTROL_VERSION 1
+/* All of them, to one without a name. */
+extern const struct control_kind control_requests[];
 
-/*
- * Handle one request: answer it, refuse it, or begin a task that will. False:
- * out of memory.
- */
-bool control_request(struct control_session *session, const json_t *request);
-
-/* The handlers, by the file that they are in. As above. */
 bool control_status(struct control_session *session, const json_t *request);
 bool control_connections(struct control_session *session, const json_t *request);
 bool control_kick(struct control_session *session, const json_t *request);

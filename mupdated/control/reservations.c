@@ -30,7 +30,7 @@ static json_t *reservation_json(const struct row *row)
 static enum control_progress look(struct control_task *task, struct control_session *session)
 {
     struct reservations_task *walking = (struct reservations_task *)task;
-    const struct table *table = control_session_master(session)->table;
+    const struct table *table = session->master->table;
     struct mupdate_text after = {(const char *)buffer_bytes(&walking->after),
                                  buffer_len(&walking->after)};
     json_t *found = json_array();

@@ -8,7 +8,7 @@
 
 bool control_saved(struct control_session *session, const json_t *request)
 {
-    struct master *master = control_session_master(session);
+    struct master *master = session->master;
     uv_timeval64_t now = {0};
 
     (void)request;

@@ -1,5 +1,6 @@
 /*
- * One operator's connection: requests are answered one after the other.
+ * The protocol of one operator's connection (mupdated-control(7)), without its socket: octets
+ * come in, lines of JSON go out. Requests are answered one after the other.
  *
  * A request is answered at once, or by a task: a producer that can stop
  * anywhere and go on exactly there. A task is run while the client takes what
@@ -13,9 +14,25 @@
 #define CONTROL_SESSION_H
 
 #include <jansson.h>
-#include <uv.h>
+#include <stdbool.h>
+#include <stddef.h>
 
-#include "mupdated/master.h"
+#include "wire/buffer.h"
+
+/* The version of the protocol; it grows when an older client could misunderstand an answer. */
+#define CONTROL_VERSION 1
+
+/* A request is a line of at most so many octets, with the line feed. */
+#define CONTROL_LINE_BYTES 65536
+
+/* What may wait of further requests while one is answered: a line and what one read brings. */
+#define CONTROL_INPUT_BYTES (CONTROL_LINE_BYTES + 4096)
+
+/* A task says no more, and no request is taken, while so much waits for the client. */
+#define CONTROL_OUTPUT_BYTES 262144
+
+struct master;
+struct control_session;
 
 enum control_progress {
     CONTROL_DONE, /* the last line was said: the task is closed */
@@ -23,8 +40,6 @@ enum control_progress {
     CONTROL_WAIT, /* call again after control_session_wake(); it may come without a reason */
     CONTROL_FAILED, /* out of memory: cut the client off */
 };
-
-struct control_session;
 
 /* The first member of every task. */
 struct control_task {
@@ -34,30 +49,76 @@ struct control_task {
      * another thread may come back later: the task frees itself then.
      */
     void (*close)(struct control_task *task);
-    bool follows; /* to be woken when changes became visible */
+    bool follows; /* to be woken when changes became visible; it ends when the client does */
+};
+
+/* What can be asked. */
+struct control_kind {
+    const char *name;
+    /*
+     * Handle one request, which is a JSON object: answer it, refuse it, or begin a task that
+     * will. False: out of memory.
+     */
+    bool (*handle)(struct control_session *session, const json_t *request);
+};
+
+enum control_session_state {
+    CONTROL_SESSION_OPEN,
+    CONTROL_SESSION_ENDED, /* the client asks nothing more; what it asked is answered */
+    CONTROL_SESSION_LAST,  /* no more is said: to be closed when all was sent */
 };
 
 struct control_session {
-    uv_pipe_t pipe;
-    struct control *control;
-    struct control_session *previous;
-    struct control_session *next;
+    struct master *master;
+    const struct control_kind *kinds; /* to one without a name */
+    void (*woken)(struct control_session *session);
+    enum control_session_state state;
     struct buffer in;
-    struct buffer out;
-    struct buffer writing;
-    uv_write_t write;
-    bool write_pending;
-    bool closing;
-    bool ended;              /* the client will ask no more */
-    bool last;               /* to be closed when all was sent */
-    bool awake;              /* its task can go on */
+    struct buffer out; /* for the client; who runs the session takes from it */
     struct control_task *task;
-    json_int_t id;           /* of the request that is being answered */
-    char who[80];            /* "root" or "uid=1000", for the log */
+    bool awake;        /* its task can go on */
+    json_int_t id;     /* of the request that is being answered */
+    char who[80];      /* "root" or "uid=1000", for the log */
 };
 
-/* The master that it belongs to. */
-struct master *control_session_master(const struct control_session *session);
+/* What a session wants of who runs it. */
+enum control_session_turn {
+    CONTROL_SESSION_WAITS,     /* run it again behind input, woken(), or when out was taken */
+    CONTROL_SESSION_GOES_ON,   /* run it again soon; better when out was taken */
+    CONTROL_SESSION_ENDS,      /* close it when out was taken */
+    CONTROL_SESSION_NO_MEMORY, /* close it at once */
+};
+
+/* --- for who has the socket --- */
+
+/*
+ * Begin. The session answers the requests of kinds, whose handlers find master; woken is called
+ * when it must be run, from inside or outside of control_session_run().
+ */
+void control_session_init(struct control_session *session, struct master *master,
+                          const struct control_kind *kinds,
+                          void (*woken)(struct control_session *session));
+
+/*
+ * Take octets of the client, in any pieces; then run the session. False: it asks on without
+ * end while an answer is under way: cut it off.
+ */
+bool control_session_input(struct control_session *session, const void *data, size_t len);
+
+/* The client will say no more; then run the session. */
+void control_session_input_end(struct control_session *session);
+
+/* Answer requests that came, and let the task say a slice. */
+enum control_session_turn control_session_run(struct control_session *session);
+
+/* Say why a client is not served, and nothing else. False: out of memory. */
+bool control_session_turn_away(struct control_session *session, const char *code,
+                               const char *text);
+
+/* The end: its task is closed, what was not sent is dropped. */
+void control_session_close(struct control_session *session);
+
+/* --- for the requests --- */
 
 /*
  * Say a line: the members of object, which is taken over, with the request's id

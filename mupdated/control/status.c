@@ -344,7 +344,7 @@ static void close_task(struct control_task *task)
 
 bool control_status(struct control_session *session, const json_t *request)
 {
-    struct master *master = control_session_master(session);
+    struct master *master = session->master;
     struct status_task *asking = calloc(1, sizeof *asking);
 
     (void)request;

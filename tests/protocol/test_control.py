@@ -269,6 +269,32 @@ def test_a_line_that_never_ends_ends_the_connection(control):
     assert control.line() is None
 
 
+@pytest.mark.parametrize("pieces", [1, 7])
+def test_the_longest_line_is_served_and_a_longer_one_refused_however_it_comes(daemon, pieces):
+    request = b'{"v":1,"id":1,"do":"kick","connection":1}'
+    for size, answer in ((65536, (True, None)), (65537, (False, "syntax"))):
+        with daemon.control() as control:
+            octets = request.ljust(size - 1) + b"\n"
+            step = -(-size // pieces)
+            for at in range(0, size, step):
+                control.socket.sendall(octets[at:at + step])
+            got = control.line()
+            assert (got["ok"], got.get("code")) == answer
+
+
+@pytest.mark.parametrize("do, members", [("changes", {"follow": True}), ("copy", {})])
+def test_an_answer_without_an_end_ends_when_the_client_asks_no_more(daemon, do, members):
+    with daemon.control() as control:
+        control.send("connections")
+        control.send(do, **members)
+        control.socket.shutdown(socket.SHUT_WR)
+        while control.line():
+            pass
+    with daemon.control() as control:
+        control.send("copy")
+        assert any("copy" in answer for answer in control.answers())
+
+
 def test_requests_may_be_pipelined_and_the_sending_half_closed(daemon):
     with daemon.control() as control:
         for _ in range(5):
