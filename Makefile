@@ -185,7 +185,8 @@ FUZZ_HARNESSES := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_PROGRAMS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(FUZZ_HARNESSES))
 FUZZ_MAIN = $(if $(findstring fuzzer,$(SANITIZER)),-fsanitize=fuzzer,$(call obj,tests/fuzz/replay.c))
 FUZZ_OBJECTS := $(call obj,$(WIRE) $(LAYER) $(SERVER) $(CLIENT) $(wildcard mupdated/config*.c) \
-    $(wildcard mupdated/dump/*.c tools/mupdatectl/cyrus_*.c) mupdated/store/format.c mupdated/table/order.c \
+    $(wildcard mupdated/dump/*.c tools/mupdatectl/cyrus_*.c) mupdated/control/json.c \
+    mupdated/control/session.c mupdated/auth/identity.c mupdated/store/format.c mupdated/table/order.c \
     mupdated/table/row.c mupdated/table/rule.c tests/unit/dump/dump_support.c \
     tests/unit/server/server_model.c tests/unit/server/server_support.c \
     $(filter-out $(FUZZ_HARNESSES) tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c)))
@@ -201,6 +202,10 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay
 
 # Its files come from the input.
 $(BUILD)/fuzz/config: ALL_LDFLAGS += -Wl,--wrap=open
+
+# Nobody shakes hands.
+$(BUILD)/fuzz/peer: ALL_LDFLAGS += -Wl,--wrap=tls_layer_established,--wrap=tls_layer_ssl \
+    -Wl,--wrap=SSL_get_verify_mode,--wrap=SSL_get_verify_result,--wrap=SSL_get0_peer_certificate
 
 fuzz-programs: $(FUZZ_PROGRAMS)
 
