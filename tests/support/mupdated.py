@@ -50,12 +50,18 @@ def wait_for(condition, what, seconds=PATIENCE_S):
 
 
 def free_port(address="127.0.0.1"):
-    """A port on which nobody listens, and which the kernel gives to no client meanwhile."""
+    """A port on which nobody listens, and which the kernel gives to no client meanwhile.
+
+    Tests that run side by side have a share each: none takes what another is about to use.
+    """
     with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
         first_of_kernel = int(file.read().split()[0])
+    first = max(1024, first_of_kernel - 12000)
+    share = (first_of_kernel - first) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    first += share * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     while True:
-        port = random.randrange(max(1024, first_of_kernel - 12000), first_of_kernel)
+        port = random.randrange(first, first + share)
         with socket.socket(family) as one:
             try:
                 one.bind((address, port))
