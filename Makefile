@@ -62,7 +62,9 @@ HARDENING := -fstack-protector-strong -fstack-clash-protection \
         $(filter-out -O0,$(filter -O%,$(CFLAGS))),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3))
 HARDENED_LINK := -Wl,-z,relro,-z,now,-z,noexecstack
 INCLUDES := -Ilibmupdate/include -Ilibmupdate -I.
-DEFINES := -D_GNU_SOURCE -DMUPDATED_VERSION='"$(VERSION)"' -DMUPDATED_SYSCONFDIR='"$(SYSCONFDIR)"'
+DEFINES := -D_GNU_SOURCE -DMUPDATED_VERSION='"$(VERSION)"'
+# For those who ask for it, so that another PREFIX does not make everything anew.
+PLACE := -DMUPDATED_SYSCONFDIR='"$(SYSCONFDIR)"'
 ALL_CFLAGS = -std=c11 $(WARNINGS) $(DEFINES) $(INCLUDES) $(SANITIZE) $(HARDENING) -fPIC -fvisibility=hidden \
     -pthread -MMD -MP $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS = $(SANITIZE) -pthread -Wl,--as-needed $(HARDENED_LINK) $(LDFLAGS)
@@ -138,7 +140,14 @@ FORCE:
 
 # Objects are made again when the flags differ from those of the last time.
 FLAGS := $(BUILD)/obj/flags
-$(shell mkdir -p $(BUILD)/obj; echo '$(CC) $(ALL_CFLAGS)' | cmp -s - $(FLAGS) || echo '$(CC) $(ALL_CFLAGS)' >$(FLAGS))
+PLACE_FLAGS := $(BUILD)/obj/place
+remember = $(shell mkdir -p $(BUILD)/obj; echo '$(2)' | cmp -s - $(1) || echo '$(2)' >$(1))
+$(call remember,$(FLAGS),$(CC) $(ALL_CFLAGS))
+$(call remember,$(PLACE_FLAGS),$(PLACE))
+
+PLACED := $(call obj,$(shell grep -lE '(MUPDATED_SYSCONFDIR|CTL_DEFAULT_CONFIG)' $(DAEMON) $(TOOLS_CTL)))
+$(PLACED): DEFINES += $(PLACE)
+$(PLACED): $(PLACE_FLAGS)
 
 $(BUILD)/obj/%.o: %.c $(FLAGS)
 	@mkdir -p $(@D)
@@ -297,7 +306,7 @@ fuzz-coverage:
 # FILES="mupdated/main.c ..." for some files only.
 check-static:
 	tools/need-packages $(STATIC_PACKAGES)
-	tests/static/run $(FILES) -- -std=c11 $(DEFINES) $(INCLUDES)
+	tests/static/run $(FILES) -- -std=c11 $(DEFINES) $(PLACE) $(INCLUDES)
 
 check-cost:
 	tools/need-packages $(CI_PACKAGES)

@@ -6,6 +6,7 @@ SPDX-License-Identifier: BSD-3-Clause
 import grp
 import os
 import re
+import shutil
 import subprocess
 import urllib.request
 
@@ -60,7 +61,8 @@ def test_the_unit_starts_what_was_installed(unit, installed):
         assert (installed / words[2][1:]).exists()
 
 
-def test_another_prefix_is_in_all_paths(build, tmp_path):
+def test_another_prefix_is_in_all_paths(build, installed, tmp_path):
+    shutil.copytree(build, tmp_path / "build")
     make_install(tmp_path / "build", tmp_path / "place", "PREFIX=/opt/mupdated")
     place = tmp_path / "place/opt/mupdated"
     unit = place / "lib/systemd/system/mupdated.service"
