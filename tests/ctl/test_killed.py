@@ -112,7 +112,8 @@ def test_a_limit_on_the_size_of_files_is_like_a_full_disk(table, tmp_path):
     table.load(nasty_rows(1000))
     before = table.dump()
     path = tmp_path / "large.mupdate"
-    path.write_bytes(compose(nasty_rows(200000)))
+    path.write_bytes(compose((b"A", b"user.%05d" % number, b"one!p", b"x" * 60000, 1 + number, 1,
+                              b"m") for number in range(700)))
 
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (17 << 20, 17 << 20))

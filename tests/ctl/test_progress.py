@@ -13,9 +13,10 @@ from dumps import compose, nasty_rows
 
 def test_on_a_terminal_long_work_shows_a_bar_and_takes_it_away(table, tmp_path):
     path = tmp_path / "a.mupdate"
-    rows = nasty_rows(1000)
+    count = 400
     while True:
-        path.write_bytes(compose(rows))
+        path.write_bytes(compose((b"A", b"user.%06d" % number, b"one!p", b"x" * 60000, 1 + number,
+                                  1, b"m") for number in range(count)))
         ours, theirs = pty.openpty()
         with subprocess.Popen(table.command("load", path), stdin=subprocess.DEVNULL,
                               stdout=subprocess.DEVNULL, stderr=theirs) as process:
@@ -31,7 +32,7 @@ def test_on_a_terminal_long_work_shows_a_bar_and_takes_it_away(table, tmp_path):
         if shown:
             break
         # So quick that there was nothing to show.
-        rows = nasty_rows(8 * len(rows))
+        count *= 4
     assert re.search(rb"\r(checking|loading) \[#* *\] +\d+ %  [\d.]+ MB/s  \d+:\d\d left", shown)
     assert shown.endswith(b"\r\x1b[K")
 

@@ -18,8 +18,7 @@ TRAILER = re.compile(rb"end rows=(\d+) sha256=([0-9a-f]{64})\n")
 def escape(octets):
     if not octets:
         return rb"\-"
-    return b"".join(bytes([octet]) if 0x20 < octet < 0x7f and octet != 0x5c else b"\\x%02X" % octet
-                    for octet in octets)
+    return re.sub(rb"[^!-\[\]-~]", lambda match: b"\\x%02X" % match[0][0], octets)
 
 
 def unescape(field):
