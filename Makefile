@@ -260,11 +260,15 @@ check-damage:
 	$(MAKE) all $(PLANT)
 	DAMAGE=all tests/run $(BUILD) damage
 
+# Of random cases sanitizers and valgrind try one in so many (tests/unit/cases.h).
+FEW := 10
+
 check-unit:
 	tools/need-packages $(CI_PACKAGES)
 	$(MAKE) unit-programs
 	tests/run $(BUILD) unit
 
+check-valgrind: export TEST_CASES := $(FEW)
 check-valgrind:
 	tools/need-packages $(CI_PACKAGES)
 	$(MAKE) unit-programs fuzz-programs
@@ -272,6 +276,7 @@ check-valgrind:
 
 # For sanitizer builds: the unit tests, and the protocol tests on a daemon that
 # is built like them.
+check-protocol: export TEST_CASES := $(FEW)
 check-protocol: export TSAN_OPTIONS := suppressions=$(CURDIR)/tests/support/tsan.supp
 check-protocol:
 	tools/need-packages $(CI_PACKAGES)

@@ -5,6 +5,7 @@
  */
 #include "server_model.h"
 #include "server_support.h"
+#include "tests/unit/cases.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +15,6 @@
 
 #include <cmocka.h>
 
-#define ROUNDS 300
 #define COMMANDS 80
 
 static size_t below(size_t limit)
@@ -34,9 +34,10 @@ static void random_commands_have_the_effect_they_were_made_for(void **state)
                                                            ANSWER_RANDOM };
     static const enum server_support_split splits[] = { SPLIT_WHOLE, SPLIT_RANDOM, SPLIT_RANDOM,
                                                         SPLIT_OCTETS };
+    size_t rounds = cases_of(300);
 
     (void)state;
-    for (unsigned int round = 0; round < ROUNDS; round++) {
+    for (unsigned int round = 0; round < rounds; round++) {
         struct server_model model = { .below = any_below };
         struct server_support support;
         struct mupdate_server_limits limits;
@@ -71,9 +72,10 @@ static void noise_means_the_same_however_it_is_split(void **state)
         "LOGOUT", "STARTTLS", "{200000+}", "\t", "(", "COMPRESS", "DEFLATE", "CHALLENGE", "AAAA",
         "\r\n", "\r\n", " ", " ", "1 NOOP\r\n",
     };
+    size_t rounds = cases_of(1000);
 
     (void)state;
-    for (unsigned int round = 0; round < 1000; round++) {
+    for (unsigned int round = 0; round < rounds; round++) {
         struct buffer input = { 0 };
         struct server_support whole;
         struct server_support split;

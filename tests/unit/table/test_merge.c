@@ -19,10 +19,11 @@
 
 #include "mupdated/table/departed.h"
 #include "mupdated/table/table.h"
+#include "tests/unit/cases.h"
 #include "tests/unit/table/table_support.h"
 
 #define NAMES 14
-#define CASES 25000 /* for each alphabet */
+#define CASES 100000
 
 static const char *const alphabets[] = {".- ^ab", ".-ab", ".-^! ab", "^2.Ab-"};
 
@@ -224,8 +225,8 @@ static int teardown(void **state)
 static void without_help_a_replica_loses_rows_and_more_of_them_in_octet_order(void **state)
 {
     struct world *world = *state;
-    size_t lost = 0, lost_in_octet_order = 0;
-    for (size_t n = 0; n < 4 * 5000; n++) {
+    size_t lost = 0, lost_in_octet_order = 0, cases = cases_of(CASES / 5);
+    for (size_t n = 0; n < cases; n++) {
         world_begin(world, alphabets[n % 4]);
         change_some(world, 8);
         bool own[NAMES];
@@ -250,15 +251,15 @@ static void without_help_a_replica_loses_rows_and_more_of_them_in_octet_order(vo
         lost_in_octet_order += difference.missing;
         world_end(world);
     }
-    assert_true(lost > 1000);
+    assert_true(lost > cases / 20);
     assert_true(lost_in_octet_order > lost);
 }
 
 static void after_the_rows_at_risk_a_replica_has_exactly_the_table(void **state)
 {
     struct world *world = *state;
-    size_t lost = 0, sent = 0, rows = 0;
-    for (size_t n = 0; n < 4 * CASES; n++) {
+    size_t lost = 0, sent = 0, rows = 0, cases = cases_of(CASES);
+    for (size_t n = 0; n < cases; n++) {
         world_begin(world, alphabets[n % 4]);
         change_some(world, 8);
         uint64_t since = world->sequence;
@@ -276,14 +277,15 @@ static void after_the_rows_at_risk_a_replica_has_exactly_the_table(void **state)
         rows += count;
         world_end(world);
     }
-    assert_true(lost > 5000);
+    assert_true(lost > cases / 20);
     assert_true(sent < rows / 4);
 }
 
 static void a_replica_has_exactly_the_table_although_it_changes_all_the_while(void **state)
 {
     struct world *world = *state;
-    for (size_t n = 0; n < 2 * CASES; n++) {
+    size_t cases = cases_of(CASES / 2);
+    for (size_t n = 0; n < cases; n++) {
         world_begin(world, alphabets[n % 4]);
         change_some(world, 8);
         uint64_t since = world->sequence;

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/cases.h"
 #include "tests/unit/table/table_support.h"
 
 static int sign(int value)
@@ -110,7 +111,8 @@ static void the_order_is_total_over_random_names(void **state)
     (void)state;
     static const char *const alphabets[] = {".-!^ ab", ".^!", "\x1d\x1e\x1f.-^!/2", "ab!"};
     struct randoms randoms = {1};
-    for (size_t n = 0; n < 300000; n++) {
+    size_t cases = cases_of(300000);
+    for (size_t n = 0; n < cases; n++) {
         const char *alphabet = alphabets[n % 4];
         size_t longest = n % 3 == 0 ? 4 : 20;
         struct name names[3];
