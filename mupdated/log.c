@@ -257,6 +257,12 @@ void log_write(int level, const char *format, ...)
     errno = saved;
 }
 
+void log_text(void *context, int level, const char *text)
+{
+    (void)context;
+    log_write(level, "%s", text);
+}
+
 static bool needs_quotes(const unsigned char *data, size_t len)
 {
     if (len == 0) {

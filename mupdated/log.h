@@ -46,6 +46,9 @@ bool log_wants(int level);
  */
 void log_write(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Write text, as the log callback of the store and of the writer; context is not looked at. */
+void log_text(void *context, int level, const char *text);
+
 #define log_error(...) log_write(LOG_ERR, __VA_ARGS__)
 #define log_warning(...) log_write(LOG_WARNING, __VA_ARGS__)
 #define log_notice(...) log_write(LOG_NOTICE, __VA_ARGS__)

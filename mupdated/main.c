@@ -234,19 +234,13 @@ static int check_config(const struct process *process, const struct config *conf
     return code;
 }
 
-static void log_store(void *context, int level, const char *text)
-{
-    (void)context;
-    log_write(level, "%s", text);
-}
-
 static int check_database(const struct config *config)
 {
     struct store_options options = {
         .directory = config->database_directory,
         .cache_bytes = config->cache_bytes,
         .existing = true,
-        .log = log_store,
+        .log = log_text,
     };
     struct store *store;
     struct store_counts counts;

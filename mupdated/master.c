@@ -29,12 +29,6 @@ void master_policy(const struct config *config, struct rule_policy *policy)
 
 /* --- what the store and the writer say --- */
 
-static void log_store(void *context, int level, const char *text)
-{
-    (void)context;
-    log_write(level, "%s", text);
-}
-
 /* Only a new process can recover, and Berkeley DB must not be called again. */
 static void on_panic(void *context, const char *text)
 {
@@ -220,7 +214,7 @@ static int open_store(struct master *master)
     struct store_options options = {
         .directory = master->config->database_directory,
         .cache_bytes = master->config->cache_bytes,
-        .log = log_store,
+        .log = log_text,
         .panic = on_panic,
     };
     struct store_error error;
@@ -247,7 +241,7 @@ static int start_writer(struct master *master)
         .store = master->store,
         .log_changes = config->log_changes,
         .checkpoint_interval_ms = config->checkpoint_interval_ms,
-        .log = log_store,
+        .log = log_text,
         .done = on_stored,
         .context = master,
     };
