@@ -49,7 +49,7 @@ def test_a_dump_of_a_running_master_is_that_of_the_stopped_one(daemon):
 
 
 def test_a_dump_beside_changes_is_the_table_of_one_moment(daemon):
-    done = threading.Event()
+    begun, done = threading.Event(), threading.Event()
 
     def change():
         with daemon.client() as client:
@@ -57,11 +57,13 @@ def test_a_dump_beside_changes_is_the_table_of_one_moment(daemon):
             while not done.is_set():
                 client.set_many([("ACTIVATE", f"user.{index}", f"{number}.test!p", "x")
                                  for index in range(50)])
+                begun.set()
                 number += 1
 
     changer = threading.Thread(target=change)
     changer.start()
     try:
+        assert begun.wait(60)
         dumps = [parse(daemon.ctl("dump").stdout) for _ in range(5)]
     finally:
         done.set()
