@@ -7,6 +7,7 @@
 
 enum client_state {
     CLIENT_FRESH,
+    CLIENT_BEGUN, /* the server has said nothing yet */
     CLIENT_RUNNING,
     CLIENT_FAILED,
     CLIENT_DONE,
@@ -178,7 +179,10 @@ static enum sasl_progress client_progress(struct sasl_client *client, int code, 
                                           struct sasl_failure *failure)
 {
     if (code == SASL_OK || code == SASL_CONTINUE) {
-        client->state = code == SASL_OK ? CLIENT_DONE : CLIENT_RUNNING;
+        if (code == SASL_OK)
+            client->state = CLIENT_DONE;
+        else
+            client->state = client->state == CLIENT_FRESH ? CLIENT_BEGUN : CLIENT_RUNNING;
         *out = said;
         *out_len = said ? said_len : 0;
         return code == SASL_OK ? SASL_PROGRESS_DONE : SASL_PROGRESS_CHALLENGE;
@@ -284,6 +288,14 @@ static int answer_encrypting(struct sasl_client *client, const char *data, size_
     return code;
 }
 
+/* Of DIGEST-MD5: the mechanism takes a server at its word about what came before. */
+static bool may_be_heard(const struct sasl_client *client, const char *text,
+                         struct sasl_failure *failure)
+{
+    return client->state == CLIENT_BEGUN ? sasl_directives_check_first(text, failure)
+                                         : sasl_directives_check(text, failure);
+}
+
 enum sasl_progress sasl_client_continue(struct sasl_client *client, const void *data, size_t len,
                                         const void **out, size_t *out_len,
                                         struct sasl_failure *failure)
@@ -296,13 +308,13 @@ enum sasl_progress sasl_client_continue(struct sasl_client *client, const void *
 
     *out = NULL;
     *out_len = 0;
-    if (client->state != CLIENT_RUNNING) {
+    if (client->state != CLIENT_BEGUN && client->state != CLIENT_RUNNING) {
         sasl_failure_set(failure, "the server goes on after the end of the exchange");
         client->state = CLIENT_FAILED;
         return SASL_PROGRESS_FAILED;
     }
     copy = sasl_step_copy(data, len, failure);
-    if (!copy || (client->digest_md5 && !sasl_directives_check(copy, failure))) {
+    if (!copy || (client->digest_md5 && !may_be_heard(client, copy, failure))) {
         wipe_free(copy);
         client->state = CLIENT_FAILED;
         return SASL_PROGRESS_FAILED;

@@ -53,11 +53,11 @@ static const char *skip_value(const char *at)
     return *at == '\0' ? at : NULL;
 }
 
-bool sasl_directives_check(const char *text, struct sasl_failure *failure)
+/* The names of a list of directives, each once; false with *failure when it is none. */
+static bool read_names(const char *text, struct name *seen, size_t *count,
+                       struct sasl_failure *failure)
 {
-    struct name seen[DIRECTIVES];
-    size_t count = 0;
-
+    *count = 0;
     for (;;) {
         const char *name = text + strspn(text, BLANKS ",");
         size_t len = strspn(name, TOKEN_LETTERS);
@@ -70,19 +70,46 @@ bool sasl_directives_check(const char *text, struct sasl_failure *failure)
             sasl_failure_set(failure, "DIGEST-MD5: what the peer sent is no list of directives");
             return false;
         }
-        for (size_t i = 0; i < count; i++) {
+        for (size_t i = 0; i < *count; i++) {
             if (is_name(&seen[i], name, len)) {
                 sasl_failure_set(failure, "DIGEST-MD5: the peer sent the directive %.*s twice",
                                  len < 64 ? (int)len : 64, name);
                 return false;
             }
         }
-        if (count == DIRECTIVES) {
+        if (*count == DIRECTIVES) {
             sasl_failure_set(failure, "DIGEST-MD5: the peer sent more than %d directives",
                              DIRECTIVES);
             return false;
         }
         if (!is_name(&(struct name){"realm", 5}, name, len))
-            seen[count++] = (struct name){name, len};
+            seen[(*count)++] = (struct name){name, len};
     }
+}
+
+bool sasl_directives_check(const char *text, struct sasl_failure *failure)
+{
+    struct name seen[DIRECTIVES];
+    size_t count;
+
+    return read_names(text, seen, &count, failure);
+}
+
+bool sasl_directives_check_first(const char *text, struct sasl_failure *failure)
+{
+    struct name seen[DIRECTIVES];
+    size_t count;
+    bool asks = false;
+    bool answers = false;
+
+    if (!read_names(text, seen, &count, failure))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        asks |= is_name(&seen[i], "nonce", 5);
+        answers |= is_name(&seen[i], "rspauth", 7);
+    }
+    if (asks && !answers)
+        return true;
+    sasl_failure_set(failure, "DIGEST-MD5: what the server began with is no challenge");
+    return false;
 }

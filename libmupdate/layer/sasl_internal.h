@@ -95,6 +95,12 @@ char *sasl_step_copy(const void *data, size_t len, struct sasl_failure *failure)
  */
 bool sasl_directives_check(const char *text, struct sasl_failure *failure);
 
+/*
+ * The same of what a server begins with, which must be a challenge (section 2.1.1)
+ * and not the answer (2.1.3) to what no client has said yet.
+ */
+bool sasl_directives_check_first(const char *text, struct sasl_failure *failure);
+
 /* --- the order of a peer's packets under GSSAPI: sasl_order.c --- */
 
 /* A packet's length and the head of its token. */

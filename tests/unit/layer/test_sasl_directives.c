@@ -90,6 +90,44 @@ static void there_is_an_end_to_the_number_of_directives(void **state)
     assert_false(is_taken(text));
 }
 
+static void a_server_must_begin_with_a_challenge(void **state)
+{
+    static const char *const challenges[] = {CHALLENGE, "nonce=\"a\"", "qop=\"auth\", NONCE=a"};
+    static const char *const others[] = {
+        "", "qop=\"auth\"", "rspauth=ea40f60335c427b5527b84dbabcdfffd", "RSPAUTH=a",
+        CHALLENGE ",rspauth=a", "rspauth=a," CHALLENGE, "nonces=a", CHALLENGE ",nonce=\"b\"",
+    };
+    struct sasl_failure failure;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof challenges / sizeof challenges[0]; i++)
+        assert_true(sasl_directives_check_first(challenges[i], &failure));
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        failure.text[0] = '\0';
+        assert_false(sasl_directives_check_first(others[i], &failure));
+        assert_string_not_equal(failure.text, "");
+    }
+}
+
+static void a_client_answers_nothing_but_a_challenge_first(void **state)
+{
+    static const char answer[] = "rspauth=ea40f60335c427b5527b84dbabcdfffd";
+    struct sasl_endpoint endpoint = endpoint_of(0);
+    struct sasl_client *client = client_open(&endpoint, "murder", NULL, "Murder Pw");
+    struct sasl_failure failure = {.text = ""};
+    const char *mechanism;
+    const void *out;
+    size_t len;
+
+    (void)state;
+    assert_int_equal(sasl_client_begin(client, DIGEST_MD5, &mechanism, &out, &len, &failure),
+                     SASL_PROGRESS_CHALLENGE);
+    assert_int_equal(sasl_client_continue(client, answer, strlen(answer), &out, &len, &failure),
+                     SASL_PROGRESS_FAILED);
+    assert_string_equal(failure.text, "DIGEST-MD5: what the server began with is no challenge");
+    sasl_client_close(client);
+}
+
 static void a_client_does_not_answer_a_challenge_with_a_directive_twice(void **state)
 {
     struct sasl_endpoint endpoint = endpoint_of(0);
@@ -161,6 +199,8 @@ int main(void)
         cmocka_unit_test(a_directive_that_comes_twice_is_named),
         cmocka_unit_test(what_is_no_list_of_directives_is_refused),
         cmocka_unit_test(there_is_an_end_to_the_number_of_directives),
+        cmocka_unit_test(a_server_must_begin_with_a_challenge),
+        cmocka_unit_test(a_client_answers_nothing_but_a_challenge_first),
         cmocka_unit_test(a_client_does_not_answer_a_challenge_with_a_directive_twice),
         cmocka_unit_test(a_server_takes_no_response_with_a_directive_twice),
     };
