@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <syslog.h>
 
@@ -93,13 +94,26 @@ no_work:
     return code;
 }
 
+/* Signals are for the loop: one that came here could wait as long as the thread does. */
+static int start_thread(uv_thread_t *thread, uv_thread_cb body, struct writer *writer)
+{
+    sigset_t all, before;
+    int code;
+
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    code = uv_thread_create(thread, body, writer);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return code;
+}
+
 static int start_threads(struct writer *writer)
 {
-    int code = uv_thread_create(&writer->upkeep_thread, writer_upkeep_thread, writer);
+    int code = start_thread(&writer->upkeep_thread, writer_upkeep_thread, writer);
 
     if (code != 0)
         return code;
-    code = uv_thread_create(&writer->thread, writer_thread, writer);
+    code = start_thread(&writer->thread, writer_thread, writer);
     if (code == 0)
         return 0;
     uv_mutex_lock(&writer->lock);
