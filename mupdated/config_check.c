@@ -401,8 +401,8 @@ int config_check(struct config *config, const struct config_origins *origins, co
     struct config_where where = {.file = origins->file, .line = 0};
 
     if (check_paths(&check) != 0 || check_servername(&check) != 0 || check_listen(&check) != 0 ||
-        check_metrics(&check) != 0 || check_tls(&check) != 0 || check_identity(&check) != 0 || check_layers(&check) != 0 ||
-        check_limits(&check) != 0 || check_audit(&check) != 0 ||
+        check_metrics(&check) != 0 || check_tls(&check) != 0 || check_identity(&check) != 0 ||
+        check_layers(&check) != 0 || check_limits(&check) != 0 || check_audit(&check) != 0 ||
         config_rights_resolve(config, origins, error) != 0) {
         return -1;
     }

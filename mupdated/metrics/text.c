@@ -115,25 +115,25 @@ static bool has_label(const struct stats_server *server)
            !text_equal(server->name, other);
 }
 
+static int compare_names(const void *a, const void *b)
+{
+    const struct stats_server *left = a;
+    const struct stats_server *right = b;
+
+    return text_compare(left->name, right->name);
+}
+
+/* Those with the most rows first. */
 static int compare_rows(const void *a, const void *b)
 {
-    const struct stats_server *left = *(const struct stats_server *const *)a;
-    const struct stats_server *right = *(const struct stats_server *const *)b;
+    const struct stats_server *left = a;
+    const struct stats_server *right = b;
     uint64_t left_rows = left->active + left->reserved;
     uint64_t right_rows = right->active + right->reserved;
 
     if (left_rows != right_rows)
         return left_rows > right_rows ? -1 : 1;
-    return left < right ? -1 : 1;
-}
-
-/* They are all of one array, which is in the order of names. */
-static int compare_places(const void *a, const void *b)
-{
-    const struct stats_server *left = *(const struct stats_server *const *)a;
-    const struct stats_server *right = *(const struct stats_server *const *)b;
-
-    return left < right ? -1 : 1;
+    return compare_names(a, b);
 }
 
 /* What is no printable ASCII is shown as \xHH, so that it is valid UTF-8 whatever it was. */
@@ -169,27 +169,27 @@ static void server(struct buffer *out, const struct stats_server *server)
 static bool servers(struct buffer *out, const struct stats *stats)
 {
     struct stats_server other = {.name = {"other", 5}};
-    const struct stats_server **shown = malloc((stats->server_count + 1) * sizeof *shown);
+    struct stats_server *shown = malloc((stats->server_count + 1) * sizeof *shown);
     size_t count = 0;
 
     if (!shown)
         return false;
     head(out, "server_rows", "gauge", "Mailboxes in the table, by server and state.");
-    for (size_t i = 0; i < stats->server_count; i++)
+    for (size_t i = 0; i < stats->server_count; i++) {
+        other.active += stats->servers[i].active;
+        other.reserved += stats->servers[i].reserved;
         if (has_label(&stats->servers[i]))
-            shown[count++] = &stats->servers[i];
+            shown[count++] = stats->servers[i];
+    }
     if (count > METRICS_SERVERS_MAX) {
         qsort(shown, count, sizeof *shown, compare_rows);
         count = METRICS_SERVERS_MAX;
-        qsort(shown, count, sizeof *shown, compare_places);
+        qsort(shown, count, sizeof *shown, compare_names);
     }
-    for (size_t i = 0, next = 0; i < stats->server_count; i++) {
-        if (next < count && shown[next] == &stats->servers[i]) {
-            server(out, shown[next++]);
-        } else {
-            other.active += stats->servers[i].active;
-            other.reserved += stats->servers[i].reserved;
-        }
+    for (size_t i = 0; i < count; i++) {
+        server(out, &shown[i]);
+        other.active -= shown[i].active;
+        other.reserved -= shown[i].reserved;
     }
     if (count < stats->server_count)
         server(out, &other);

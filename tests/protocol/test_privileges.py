@@ -3,6 +3,7 @@
 SPDX-License-Identifier: BSD-3-Clause
 """
 
+import itertools
 import os
 import pathlib
 import pwd
@@ -11,10 +12,11 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import urllib.request
 
 import pytest
 
-from mupdated import DAEMON, Client, Daemon, make_certificate, row
+from mupdated import DAEMON, Client, Daemon, free_port, make_certificate, row
 
 # An account that every Debian has, and that owns nothing.
 SOMEBODY = pwd.getpwnam("daemon")
@@ -64,7 +66,7 @@ def refused(daemon, code):
 
 @as_root
 def test_started_as_root_every_thread_becomes_the_user_for_good(make):
-    daemon = make().start()
+    daemon = make(metrics_listen=str(free_port())).start()
     with daemon.client() as client:
         client.ok("RESERVE", "user.a", ONE)
     groups = sorted(os.getgrouplist(SOMEBODY.pw_name, SOMEBODY.pw_gid))
@@ -118,10 +120,12 @@ def test_a_group_that_the_user_is_no_member_of_is_not_given_the_control_socket(m
 @as_root
 def test_a_port_that_only_root_may_have_is_bound_before(make):
     daemon = make()
-    port = next(port for port in range(600, 1024) if is_free(port))
-    daemon.configure(listen=f"127.0.0.1:{port}")
+    port, metrics = itertools.islice(filter(is_free, range(600, 1024)), 2)
+    daemon.configure(listen=f"127.0.0.1:{port}", metrics_listen=str(metrics))
     daemon.start()
     daemon.port = port
+    with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/readyz") as answer:
+        assert answer.status == 200
     assert status(daemon)["Uid"].split() == [str(SOMEBODY.pw_uid)] * 4
     daemon.client().close()
 
