@@ -2,9 +2,7 @@
 #include "mupdated/metrics/metrics.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <netdb.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,10 +15,9 @@
 #include "mupdated/master.h"
 #include "mupdated/metrics/http.h"
 #include "mupdated/metrics/text.h"
+#include "mupdated/metrics/verdict.h"
 
 #define BACKLOG 64
-#define OK 200
-#define UNAVAILABLE 503
 
 #define MS_NS UINT64_C(1000000)
 #define SECOND_NS (1000 * MS_NS)
@@ -62,20 +59,6 @@ size_t metrics_descriptors(const struct config *config)
     return config->metrics_listen ? HTTP_DESCRIPTORS : 0;
 }
 
-__attribute__((format(printf, 3, 4)))
-static unsigned say(struct buffer *body, unsigned status, const char *format, ...)
-{
-    char line[256];
-    va_list arguments;
-
-    va_start(arguments, format);
-    (void)vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    buffer_append_string(body, line);
-    buffer_append_string(body, "\n");
-    return status;
-}
-
 /* --- on the loop --- */
 
 static unsigned tell_metrics(struct master *master, const struct stats_disk *disk,
@@ -84,54 +67,26 @@ static unsigned tell_metrics(struct master *master, const struct stats_disk *dis
     struct stats stats;
 
     if (!stats_gather(master, disk, &stats))
-        return say(body, UNAVAILABLE, "out of memory");
+        return verdict_say(body, VERDICT_UNAVAILABLE, "out of memory");
     if (!metrics_text(&stats, body))
         body->failed = true;
     stats_free(&stats);
-    return OK;
-}
-
-static unsigned tell_health(const struct writer_stats *writer, struct buffer *body)
-{
-    if (writer->failed)
-        return say(body, UNAVAILABLE, "the database failed: only a restart helps, see the log");
-    if (writer->busy_ns > METRICS_BATCH_SECONDS * SECOND_NS)
-        return say(body, UNAVAILABLE, "the writer has waited for the disk for %" PRIu64 " seconds",
-                   writer->busy_ns / SECOND_NS);
-    return say(body, OK, "ok");
-}
-
-static unsigned tell_ready(const struct master *master, const struct writer_stats *writer,
-                           const struct stats_disk *disk, struct buffer *body)
-{
-    if (!store_confirmed(master->store))
-        return say(body, UNAVAILABLE, "the table is not confirmed: see mupdatectl confirm");
-    if (disk->size_bytes > 0 && disk->free_bytes < STORE_FREE_FLOOR_BYTES)
-        return say(body, UNAVAILABLE, "the disk is full: %" PRIu64 " octets are free",
-                   disk->free_bytes);
-    /* Not until the next one is stored: there may be none while the master is not ready. */
-    if (writer->refusing &&
-        uv_hrtime() - writer->refused_at_ns < METRICS_REFUSED_SECONDS * SECOND_NS)
-        return say(body, UNAVAILABLE, "changes are being refused, see the log");
-    return say(body, OK, "ready");
+    return VERDICT_OK;
 }
 
 static unsigned tell(struct master *master, enum metrics_phase phase, enum http_page page,
                      const struct stats_disk *disk, struct buffer *body)
 {
-    struct writer_stats writer = {0};
-    unsigned status;
+    struct verdict_figures figures = {.disk = *disk, .now_ns = uv_hrtime()};
 
     if (page == HTTP_METRICS)
         return tell_metrics(master, disk, body);
     if (phase == METRICS_STOPPING || !master->writer)
-        return say(body, page == HTTP_HEALTH ? OK : UNAVAILABLE, "stopping");
-    writer_stats(master->writer, &writer);
-    status = tell_health(&writer, body);
-    if (page == HTTP_HEALTH || status != OK)
-        return status;
-    buffer_clear(body);
-    return tell_ready(master, &writer, disk, body);
+        return verdict_say(body, page == HTTP_HEALTH ? VERDICT_OK : VERDICT_UNAVAILABLE,
+                           "stopping");
+    figures.confirmed = store_confirmed(master->store);
+    writer_stats(master->writer, &figures.writer);
+    return page == HTTP_HEALTH ? verdict_health(&figures, body) : verdict_ready(&figures, body);
 }
 
 static void on_question(uv_async_t *async)
@@ -204,9 +159,10 @@ static unsigned ask(struct metrics *metrics, enum http_page page, const struct s
         }
     }
     if (metrics->phase == METRICS_CLOSED)
-        return say(body, UNAVAILABLE, "stopping");
-    return say(body, UNAVAILABLE, "the event loop has not answered for %.1f seconds",
-               (double)(uv_hrtime() - metrics->asked_ns) / 1e9);
+        return verdict_say(body, VERDICT_UNAVAILABLE, "stopping");
+    return verdict_say(body, VERDICT_UNAVAILABLE,
+                       "the event loop has not answered for %.1f seconds",
+                       (double)(uv_hrtime() - metrics->asked_ns) / 1e9);
 }
 
 static unsigned answer(void *context, enum http_page page, struct buffer *body)
@@ -220,8 +176,8 @@ static unsigned answer(void *context, enum http_page page, struct buffer *body)
     starts = metrics->phase == METRICS_STARTING;
     uv_mutex_unlock(&metrics->lock);
     if (starts)
-        return say(body, page == HTTP_HEALTH ? OK : UNAVAILABLE,
-                   "starting: the table is being read");
+        return verdict_say(body, page == HTTP_HEALTH ? VERDICT_OK : VERDICT_UNAVAILABLE,
+                           "starting: the table is being read");
     if (page != HTTP_HEALTH)
         stats_disk(metrics->directory, &disk);
     uv_mutex_lock(&metrics->lock);

@@ -16,6 +16,8 @@
 #ifndef METRICS_METRICS_H
 #define METRICS_METRICS_H
 
+#include <stddef.h>
+
 #include "mupdated/config.h"
 
 struct master;
@@ -23,12 +25,6 @@ struct metrics;
 
 /* How long a question waits for the loop before it is answered that the loop hangs. */
 #define METRICS_PATIENCE_MS 2000
-
-/* How long one batch may take before the writer counts as dead: a disk that does not answer. */
-#define METRICS_BATCH_SECONDS 30
-
-/* How long after a change that could not be stored the master does not count as ready. */
-#define METRICS_REFUSED_SECONDS 60
 
 /* The descriptors that are needed for it. */
 size_t metrics_descriptors(const struct config *config);

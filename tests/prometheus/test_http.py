@@ -3,9 +3,12 @@
 SPDX-License-Identifier: BSD-3-Clause
 """
 
+import http.client
 import os
+import pathlib
 import signal
 import socket
+import subprocess
 import time
 
 import pytest
@@ -13,10 +16,24 @@ import pytest
 import mupdated
 from dumps import compose, nasty_rows
 from fixtures import fill_up
-from metrics import TEXT_TYPE, ask
+from metrics import TEXT_TYPE, Scrape, ask
 from mupdated import wait_for
+from sandbox import Traced, needs_tracing
 
 HERE = "one.test!p"
+
+SCOPE = pathlib.Path("/proc/sys/kernel/yama/ptrace_scope")
+needs_attaching = pytest.mark.skipif(
+    os.geteuid() != 0 and SCOPE.exists() and SCOPE.read_text(encoding="ascii") != "0\n",
+    reason="only root may attach a tracer to a process here")
+
+
+def _answer(port, path):
+    """None while nobody answers."""
+    try:
+        return ask(port, path)
+    except (OSError, http.client.HTTPException):
+        return None
 
 
 @pytest.mark.parametrize("path, kind", [
@@ -139,6 +156,46 @@ def test_a_full_disk_is_not_ready_until_there_is_room(daemons, small_disk):
     assert ask(port, "/readyz").status == 200
 
 
+@needs_tracing
+def test_while_it_starts_it_is_well_but_not_ready(daemons, tmp_path):
+    port = mupdated.free_port()
+    daemon = Traced.make(daemons, tmp_path / "trace", metrics_listen=str(port))
+    # The lock of the table is slow to be had.
+    daemon.prefix += ["-e", "trace=flock", "-e", "inject=flock:delay_enter=3000000"]
+    daemon.start(wait=False)
+    health = wait_for(lambda: _answer(port, "/healthz"), "an answer")
+    said = {path: ask(port, path) for path in ("/readyz", "/metrics")}
+    for answer in (health, *said.values()):
+        assert answer.body == "starting: the table is being read\n"
+    assert (health.status, said["/readyz"].status, said["/metrics"].status) == (200, 503, 503)
+    wait_for(lambda: _answer(port, "/readyz").status == 200, "the table")
+    assert ask(port, "/metrics").status == 200
+
+
+@needs_tracing
+@needs_attaching
+def test_a_disk_that_does_not_answer_is_seen(watched, tmp_path):
+    """strace holds up what the writer's thread asks of the disk."""
+    daemon = watched()
+    trace = subprocess.Popen(
+        ["strace", "-q", "-f", "-p", str(daemon.process.pid), "-o", tmp_path / "trace", "-e",
+         "trace=fdatasync,fsync", "-e", "inject=fdatasync,fsync:delay_enter=3000000"],
+        stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: "TracerPid:\t0\n" not in
+                 open(f"/proc/{daemon.process.pid}/status", encoding="ascii").read(), "strace")
+        with daemon.client() as client:
+            client.send(mupdated.command_octets("A1", "ACTIVATE", "user.a", HERE, "x"))
+            wait_for(lambda: Scrape(daemon.metrics)("batch_running_seconds") > 0.2, "a wait")
+            scrape = Scrape(daemon.metrics)
+            assert scrape("changes_pending") == 1 and scrape("table_sequence") == 0
+            assert client.answer("A1")[1] == "OK"
+            assert Scrape(daemon.metrics)("batch_running_seconds") == 0
+    finally:
+        trace.terminate()
+        trace.wait()
+
+
 def test_while_it_stops_it_is_well_but_not_ready(watched):
     daemon = watched()
     # A subscriber that takes nothing is waited for, up to two seconds.
@@ -158,18 +215,19 @@ def test_while_it_stops_it_is_well_but_not_ready(watched):
         ask(daemon.metrics, "/healthz")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may stop a thread of the process")
+@needs_tracing
+@needs_attaching
 def test_a_loop_that_hangs_is_told_of(watched, tmp_path):
-    """The thread of the loop alone is stopped, as gdb does it, by strace's delay of its calls."""
+    """strace holds up the thread of the loop, and no other."""
     daemon = watched()
-    trace = mupdated.subprocess.Popen(
+    trace = subprocess.Popen(
         ["strace", "-q", "-p", str(daemon.process.pid), "-o", tmp_path / "trace",
          "-e", "trace=epoll_wait,epoll_pwait", "-e",
          "inject=epoll_wait,epoll_pwait:delay_exit=8000000"],
-        stderr=mupdated.subprocess.DEVNULL)
+        stderr=subprocess.DEVNULL)
     try:
         wait_for(lambda: "TracerPid:\t0\n" not in
-                 open(f"/proc/{daemon.process.pid}/status").read(), "strace")
+                 open(f"/proc/{daemon.process.pid}/status", encoding="ascii").read(), "strace")
         for path in ("/healthz", "/readyz", "/metrics"):
             answer = ask(daemon.metrics, path)
             assert answer.status == 503, answer.body
@@ -202,14 +260,9 @@ def test_clients_that_say_nothing_are_few_and_cost_the_mail_side_nothing(watched
     finally:
         for client in silent:
             client.close()
-    wait_for(lambda: _answers(daemon.metrics), "room for others")
+    wait_for(lambda: _answer(daemon.metrics, "/healthz"), "room for others")
 
 
-def _answers(port):
-    try:
-        return ask(port, "/healthz").status == 200
-    except (ConnectionError, mupdated.Closed, OSError):
-        return False
 
 
 def test_one_that_does_not_read_delays_no_other(watched):

@@ -131,7 +131,8 @@ def test_the_manual_has_the_values_of_labels(scrape):
 
 
 def test_the_manual_has_each_line_of_healthz_and_readyz():
-    source = (ROOT / "mupdated/metrics/metrics.c").read_text(encoding="utf-8")
+    source = "".join((ROOT / f"mupdated/metrics/{name}.c").read_text(encoding="utf-8")
+                     for name in ("metrics", "verdict"))
     manual = MANUAL.read_text(encoding="utf-8")
     lines = re.findall(r'\bsay\(body, [^"]*?"([^"]+)"', source)
     assert len(lines) > 8
