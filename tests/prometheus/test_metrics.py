@@ -134,7 +134,7 @@ def test_the_manual_has_each_line_of_healthz_and_readyz():
     source = "".join((ROOT / f"mupdated/metrics/{name}.c").read_text(encoding="utf-8")
                      for name in ("metrics", "verdict"))
     manual = MANUAL.read_text(encoding="utf-8")
-    lines = re.findall(r'\bsay\(body, [^"]*?"([^"]+)"', source)
+    lines = re.findall(r'\bverdict_say\(body, [^"]*?"([^"]+)"', source)
     assert len(lines) > 8
     for line in lines:
         text = re.sub(r"%[.0-9]*\w", "N", re.sub(r'%"?$', "N", line))
