@@ -57,10 +57,11 @@ static void read_location(struct mupdate_text location, struct cyrus_entry *entr
 /* The mtime is the second word of what some versions write behind the ACL. */
 static void read_time(struct mupdate_text tail, struct cyrus_entry *entry)
 {
-    struct mupdate_text word;
+    struct mupdate_text id;
+    struct mupdate_text mtime;
     uint64_t time_s;
 
-    if (field_next(&tail, &word) && field_next(&tail, &word) && field_number(word, &time_s) &&
+    if (field_next(&tail, &id) && field_next(&tail, &mtime) && field_number(mtime, &time_s) &&
         time_s <= INT32_MAX)
         entry->time_s = (int64_t)time_s;
 }

@@ -303,13 +303,13 @@ static bool read_line(struct cyrus_reader *reader)
 static bool parse_line(struct cyrus_reader *reader, struct cyrus_entry *entry)
 {
     static const char own[] = "mupdate-dump ";
+    const char *text = (const char *)buffer_bytes(&reader->text);
+    size_t len = buffer_len(&reader->text);
     const char *wrong;
 
     entry->line = reader->text_line;
-    wrong = cyrus_line_read((const char *)buffer_bytes(&reader->text),
-                            buffer_len(&reader->text), entry);
-    if (wrong && buffer_len(&reader->text) >= sizeof own - 1 &&
-        memcmp(buffer_bytes(&reader->text), own, sizeof own - 1) == 0)
+    wrong = cyrus_line_read(text, len, entry);
+    if (wrong && text && len >= sizeof own - 1 && memcmp(text, own, sizeof own - 1) == 0)
         wrong = "this is no dump of Cyrus's but of mupdatectl's: load takes it";
     return hand_out(reader, wrong, reader->text_line);
 }

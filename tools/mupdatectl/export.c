@@ -166,9 +166,9 @@ const struct ctl_command ctl_export_command = {
     .name = "export",
     .arguments = "[-o FILE] [--format NAME]",
     .summary = "write the table for Cyrus's ctl_mboxlist -u",
-    .help = "Write the master's table as a dump that ctl_mboxlist -u of Cyrus takes, for a front-end\n"
-            "or for a MUPDATE master of Cyrus's. What Cyrus cannot hold is left out, counted and\n"
-            "named; the exit status is then 1.\n"
+    .help = "Write the master's table as a dump that ctl_mboxlist -u of Cyrus takes, for a\n"
+            "front-end or for a MUPDATE master of Cyrus's. What Cyrus cannot hold is left out,\n"
+            "counted and named; the exit status is then 1.\n"
             "\n"
             "  -o, --output FILE          write there, under another name until it is whole;\n"
             "                             only you may read it (default: standard output)\n"

@@ -23,7 +23,7 @@ struct ctl_gather {
 void ctl_gather_init(struct ctl_gather *gather);
 void ctl_gather_free(struct ctl_gather *gather);
 
-/* Add a copy of a row; who and sequence are not kept. line: where it stood. False: out of memory. */
+/* Add a copy of a row, but who and sequence. line: where it stood. False: out of memory. */
 bool ctl_gather_add(struct ctl_gather *gather, const struct row *row, uint64_t line);
 
 /* Put them in order, by name; of one name, as they were added. False: out of memory. */
