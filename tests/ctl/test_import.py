@@ -75,10 +75,12 @@ def test_a_dump_of_a_master_and_of_a_frontend_becomes_the_table(table, node):
 
 def test_a_dump_of_a_backend_needs_to_be_told_whose_it_is(table, tmp_path):
     text = (DATA / "backend.json").read_bytes()
-    error = table.ctl("import", DATA / "backend.json", status=EX_DATAERR).stderr.decode()
+    report = tmp_path / "report"
+    error = table.ctl("import", "--report", report, DATA / "backend.json",
+                      status=EX_DATAERR).stderr.decode()
     assert "a back-end's own dump" in error and "--server NAME" in error
     assert not table.directory.exists()
-    report = tmp_path / "report"
+    assert len(report.read_text().splitlines()) == len(cyrus_dump.parse(text))
     said = table.ctl("import", "--server", "backend1.test", "--report", report,
                      DATA / "backend.json").stdout.decode()
     entries = cyrus_dump.parse(text)

@@ -11,6 +11,9 @@
 
 #include "tools/mupdatectl/cyrus_reader.h"
 
+/* The last second of the year 9999: what is later is no time. */
+#define CYRUS_TIME_MAX 253402300799
+
 /* Said when memory ran out. */
 #define CYRUS_ENTRY_NO_MEMORY "out of memory"
 

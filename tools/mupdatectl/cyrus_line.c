@@ -62,7 +62,7 @@ static void read_time(struct mupdate_text tail, struct cyrus_entry *entry)
     uint64_t time_s;
 
     if (field_next(&tail, &id) && field_next(&tail, &mtime) && field_number(mtime, &time_s) &&
-        time_s <= INT32_MAX)
+        time_s <= CYRUS_TIME_MAX)
         entry->time_s = (int64_t)time_s;
 }
 

@@ -87,7 +87,7 @@ static const char *read_object(struct cyrus_member *member, const json_t *object
         !read_text(object, "partition", &entry->partition) ||
         !read_text(object, "mtime", &mtime))
         return "its server, partition or mtime is no string";
-    if (field_number(mtime, &time_s) && time_s <= INT32_MAX)
+    if (field_number(mtime, &time_s) && time_s <= CYRUS_TIME_MAX)
         entry->time_s = (int64_t)time_s;
     return read_acl(member, object, entry);
 }
@@ -99,7 +99,7 @@ const char *cyrus_member_read(struct cyrus_member *member, const char *data, siz
     const char *name;
     json_t *object;
 
-    cyrus_member_free(member);
+    json_decref(member->object);
     *entry = (struct cyrus_entry){.line = entry->line, .time_s = -1};
     *line = 0;
     member->object = json_loadb(data, len, JSON_REJECT_DUPLICATES, &error);

@@ -147,7 +147,8 @@ static int export(struct ctl *ctl, int argc, char **argv)
         /* The dump may go to standard output. */
         if (!status)
             ctl_left_out_print(&exporting.left_out, stderr);
-        status = ctl_left_out_close(&exporting.left_out, status);
+        status = ctl_left_out_end(&exporting.left_out, status);
+        ctl_left_out_free(&exporting.left_out);
         if (!status && exporting.left_out.total > 0)
             status = CTL_EXIT_FOUND;
     }

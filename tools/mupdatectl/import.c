@@ -186,6 +186,7 @@ static int read_rows(struct importing *importing, struct ctl *ctl)
 
     if (!status)
         status = ctl_import_sort(import);
+    status = ctl_left_out_end(&import->left_out, status);
     if (!status && import->rows.count == 0 && !importing->allow_empty)
         status = complain_empty(importing);
     return status;
@@ -211,7 +212,7 @@ static int run(struct importing *importing, struct ctl *ctl)
         status = importing->dry_run ? dry_run(importing) : replace(importing);
     ctl_gather_free(&import->rows);
     buffer_free(&import->location);
-    status = ctl_left_out_close(&import->left_out, status);
+    ctl_left_out_free(&import->left_out);
     return status ? status : found(import);
 }
 

@@ -17,16 +17,17 @@ int ctl_left_out_init(struct ctl_left_out *left, const char *report, bool json)
     return report ? ctl_output_file_open(&left->report, report) : 0;
 }
 
-int ctl_left_out_close(struct ctl_left_out *left, int status)
+int ctl_left_out_end(struct ctl_left_out *left, int status)
 {
-    if (left->reporting)
-        status = ctl_output_file_close(&left->report, status);
-    left->reporting = false;
+    return left->reporting ? ctl_output_file_close(&left->report, status) : status;
+}
+
+void ctl_left_out_free(struct ctl_left_out *left)
+{
     for (size_t i = 0; i < LEFT_OUT_FIRST; i++) {
         free(left->first[i]);
         left->first[i] = NULL;
     }
-    return status;
 }
 
 /* A line for people, allocated; NULL: out of memory. */

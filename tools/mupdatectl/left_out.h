@@ -32,8 +32,12 @@ struct ctl_left_out {
 /* report NULL: none. Exit status. */
 int ctl_left_out_init(struct ctl_left_out *left, const char *report, bool json);
 
-/* With status 0 the report is made durable. Returns the exit status of it all. */
-int ctl_left_out_close(struct ctl_left_out *left, int status);
+/*
+ * Nothing more comes: with status 0 the report is made durable, else removed. Returns the exit
+ * status of it all.
+ */
+int ctl_left_out_end(struct ctl_left_out *left, int status);
+void ctl_left_out_free(struct ctl_left_out *left);
 
 /*
  * where: "FILE:LINE" or so; why: static, in words; harmless: as it should be, nothing is lost by

@@ -126,7 +126,7 @@ void ctl_there_close(struct ctl_there *there)
     ctl_dump_file_close(&there->dump);
     ctl_json_dump_close(&there->json);
     ctl_gather_free(&there->import.rows);
-    (void)ctl_left_out_close(&there->import.left_out, 0);
+    ctl_left_out_free(&there->import.left_out);
     buffer_free(&there->import.location);
     buffer_free(&there->server);
     buffer_free(&there->texts);
