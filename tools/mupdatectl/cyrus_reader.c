@@ -24,6 +24,13 @@ enum place {
     AT_END,
 };
 
+/* Where an octet of JSON stands. */
+enum quotes {
+    QUOTES_NONE,
+    QUOTES_IN,        /* in a string */
+    QUOTES_BACKSLASH, /* behind a backslash in it */
+};
+
 struct cyrus_reader {
     enum cyrus_form form;
     dump_complain *complain;
@@ -43,8 +50,7 @@ struct cyrus_reader {
     bool used;          /* text: it is that of the last entry */
     uint64_t text_line; /* where it begins */
     size_t depth;       /* JSON: of braces and brackets in it */
-    bool in_string;
-    bool escaped;
+    enum quotes quotes; /* JSON */
     struct cyrus_member member;
 };
 
@@ -181,6 +187,14 @@ static void take_octet(struct cyrus_reader *reader)
     take(reader, 1);
 }
 
+/* Behind this octet of a string. */
+static enum quotes within_quotes(enum quotes quotes, char octet)
+{
+    if (quotes == QUOTES_BACKSLASH)
+        return QUOTES_IN;
+    return octet == '\\' ? QUOTES_BACKSLASH : octet == '"' ? QUOTES_NONE : QUOTES_IN;
+}
+
 /* True with the entry at its end, which is a comma or a brace that is not taken. */
 static bool read_member(struct cyrus_reader *reader)
 {
@@ -190,17 +204,12 @@ static bool read_member(struct cyrus_reader *reader)
         char octet = reader->data[at];
 
         reader->line += octet == '\n';
-        if (reader->in_string) {
-            if (reader->escaped)
-                reader->escaped = false;
-            else if (octet == '\\')
-                reader->escaped = true;
-            else
-                reader->in_string = octet != '"';
+        if (reader->quotes != QUOTES_NONE) {
+            reader->quotes = within_quotes(reader->quotes, octet);
             continue;
         }
         if (octet == '"')
-            reader->in_string = true;
+            reader->quotes = QUOTES_IN;
         else if (octet == '{' || octet == '[')
             reader->depth++;
         else if (reader->depth == 0 && (octet == ',' || octet == '}' || octet == ']'))
@@ -242,8 +251,7 @@ static bool read_between(struct cyrus_reader *reader, struct cyrus_entry *entry)
         begin_entry(reader);
         buffer_append(&reader->text, "{", 1);
         reader->depth = 0;
-        reader->in_string = false;
-        reader->escaped = false;
+        reader->quotes = QUOTES_NONE;
         reader->place = AT_MEMBER;
         return false;
     }
