@@ -131,8 +131,9 @@ void ctl_left_out_print(const struct ctl_left_out *left, FILE *file)
         fputs("Of these:\n", file);
     for (size_t i = 0; i < LEFT_OUT_FIRST && left->first[i]; i++)
         fprintf(file, "  %s", left->first[i]);
-    if (left->total - left->harmless > LEFT_OUT_FIRST && !left->reporting)
-        fputs("  ... and more: --report FILE writes all of them\n", file);
+    if (left->total - left->harmless > LEFT_OUT_FIRST)
+        fprintf(file, "  ... and %llu more; --report of import and export writes all of them\n",
+                (unsigned long long)(left->total - left->harmless - LEFT_OUT_FIRST));
 }
 
 json_t *ctl_left_out_json(const struct ctl_left_out *left)
