@@ -292,8 +292,8 @@ enum store_result store_verify_pages(const char *directory, store_complain *comp
             continue;
         result = STORE_BROKEN;
         (void)snprintf(error->reason, sizeof error->reason, "it is damaged");
-        (void)snprintf(error->text, sizeof error->text, "store: %s: %s: it is damaged", directory,
-                       databases[i]);
+        (void)snprintf(error->text, sizeof error->text, "store: %s: %s: %s", directory,
+                       databases[i], error->reason);
         error->again = false;
     }
     store_lock_release(lock);

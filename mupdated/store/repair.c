@@ -44,7 +44,7 @@ struct repair {
     bool doubtful;
 };
 
-__attribute__((format(printf, 3, 4))) static void say(struct repair *repair, bool lost,
+__attribute__((format(printf, 3, 4))) static void tell(struct repair *repair, bool lost,
                                                       const char *format, ...)
 {
     char text[768];
@@ -61,7 +61,7 @@ __attribute__((format(printf, 3, 4))) static void say(struct repair *repair, boo
 /* What is said while the table is read: what is lost there may make the new one another. */
 static void on_said(void *context, bool lost, const char *text)
 {
-    say(context, lost, "%s", text);
+    tell(context, lost, "%s", text);
 }
 
 __attribute__((format(printf, 3, 4))) static enum store_result
@@ -106,19 +106,19 @@ static void measure_log(struct repair *repair)
     repair->last = seen;
     repair->first = repair->log_begin < count ? changes[repair->log_begin]->now.sequence : seen + 1;
     if (!salvage->end_is_known) {
-        say(repair, true,
+        tell(repair, true,
             "the end of the log of changes cannot be read; %" PRIu64
             " is the last change that can: later ones may be lost",
             seen);
     } else if (repair->log_begin > 0) {
-        say(repair, false, "changes up to %" PRIu64 " are missing in part and are left out",
+        tell(repair, false, "changes up to %" PRIu64 " are missing in part and are left out",
             repair->first - 1);
     }
     for (size_t i = 0; i < salvage->rows.count; i++)
         if (salvage->rows.changes[i]->now.sequence > repair->last)
             repair->last = salvage->rows.changes[i]->now.sequence;
     if (repair->last > seen && salvage->end_is_known)
-        say(repair, true,
+        tell(repair, true,
             "there are rows of up to change %" PRIu64 ", and the log of changes ends at %" PRIu64,
             repair->last, seen);
 }
@@ -149,9 +149,9 @@ static enum store_result choose_proof(struct repair *repair)
              base->sequence <= repair->last && salvage->end_is_known)
         repair->proof = PROOF_BASE;
     if (base && repair->proof != PROOF_BASE && repair->proof != PROOF_NONE)
-        say(repair, false, "the dump or backup is not needed");
+        tell(repair, false, "the dump or backup is not needed");
     if (repair->proof == PROOF_NONE)
-        say(repair, true,
+        tell(repair, true,
             base ? "rows may be lost, or be there that were deleted: the log of changes does not "
                    "reach back to the dump or backup"
                  : "rows may be lost that were made before change %" PRIu64
@@ -282,7 +282,7 @@ static void check_contradiction(struct repair *repair, const struct name_witness
         all->change->change->now.sequence >= repair->first)
         wrong = "it is missing";
     if (wrong)
-        say(repair, true, "row %s: %s; the log of changes is believed",
+        tell(repair, true, "row %s: %s; the log of changes is believed",
             store_quote((all->row ? all->row : all->change)->change->now.mupdate.name, quoted,
                         sizeof quoted),
             wrong);
@@ -356,9 +356,9 @@ static bool on_disagreement(void *context, enum agree_about about, struct mupdat
     char quoted[160];
 
     if (about == AGREE_ROW)
-        say(context, true, "row %s: %s", store_quote(name, quoted, sizeof quoted), wrong);
+        tell(context, true, "row %s: %s", store_quote(name, quoted, sizeof quoted), wrong);
     else
-        say(context, true, "change %" PRIu64 ": %s", sequence, wrong);
+        tell(context, true, "change %" PRIu64 ": %s", sequence, wrong);
     return true;
 }
 

@@ -24,7 +24,7 @@ struct source {
     bool recovered;
 };
 
-__attribute__((format(printf, 3, 4))) static void say(const struct salvage *salvage, bool lost,
+__attribute__((format(printf, 3, 4))) static void tell(const struct salvage *salvage, bool lost,
                                                       const char *format, ...)
 {
     char text[768];
@@ -122,12 +122,12 @@ static bool log_is_whole(const struct salvage *salvage, const struct wal *wal,
 {
     if (wal->state != WAL_GOOD &&
         (wal->needed.file == 0 || !page_place_before(wal->at, wal->needed))) {
-        say(salvage, true, "Berkeley DB's log: log.%010" PRIu32 ": %s: changes may be lost",
+        tell(salvage, true, "Berkeley DB's log: log.%010" PRIu32 ": %s: changes may be lost",
             wal->at.file, wal_state_text(wal->state));
         return false;
     }
     if (last.file && !page_place_before(last, wal->end)) {
-        say(salvage, true,
+        tell(salvage, true,
             "Berkeley DB's log ends at %" PRIu32 "/%" PRIu32 ", and pages are from %" PRIu32
             "/%" PRIu32 ": changes are lost",
             wal->end.file, wal->end.offset, last.file, last.offset);
@@ -182,7 +182,7 @@ static int choose_sources(struct salvage *salvage, const struct wal *wal, struct
             return code;
         if (good == all) {
             use(sources, all, salvage->work, true);
-            say(salvage, false, "all files are made anew from Berkeley DB's log, which reaches "
+            tell(salvage, false, "all files are made anew from Berkeley DB's log, which reaches "
                                 "back to when the table was made");
             return 0;
         }
@@ -201,7 +201,7 @@ static int choose_sources(struct salvage *salvage, const struct wal *wal, struct
             use(sources, good, salvage->work, true);
     }
     if (code == ENOTRECOVERABLE)
-        say(salvage, true, "Berkeley DB cannot recover the table: %s", error->reason);
+        tell(salvage, true, "Berkeley DB cannot recover the table: %s", error->reason);
     return code == ENOTRECOVERABLE ? 0 : code;
 }
 
@@ -259,7 +259,7 @@ static bool on_row(void *context, struct mupdate_text key, struct mupdate_text v
         wrong = rule_check_row(salvage->policy, &change.now.mupdate);
     if (wrong) {
         salvage->rows_are_whole = false;
-        say(salvage, false, "row %s is not used: %s", store_quote(key, quoted, sizeof quoted),
+        tell(salvage, false, "row %s is not used: %s", store_quote(key, quoted, sizeof quoted),
             wrong);
         return true;
     }
@@ -275,7 +275,7 @@ static void on_rows_gap(void *context, struct mupdate_text after, struct mupdate
     char end[160];
 
     salvage->rows_are_whole = false;
-    say(salvage, false, "pages with rows cannot be read: %s%s%s%s",
+    tell(salvage, false, "pages with rows cannot be read: %s%s%s%s",
         after.len ? "behind " : "from the begin", store_quote(after, begin, sizeof begin),
         before.len ? " up to " : " to the end", store_quote(before, end, sizeof end));
 }
@@ -291,13 +291,13 @@ static int read_database(struct salvage *salvage, const struct source *source, i
     if (code == ENOMEM)
         return code;
     if (code != 0) {
-        say(salvage, false, "%s cannot be read: %s", databases[which],
+        tell(salvage, false, "%s cannot be read: %s", databases[which],
             code == ENOENT ? "it is missing" : strerror(code));
         return 0;
     }
     *whole = source->recovered && records.whole;
     if (records.damaged)
-        say(salvage, false, "%s: %" PRIu64 " pages are damaged", databases[which],
+        tell(salvage, false, "%s: %" PRIu64 " pages are damaged", databases[which],
             records.damaged);
     code = records_read(&records, record, gap, salvage);
     records_close(&records);
@@ -320,7 +320,7 @@ static int read_databases(struct salvage *salvage, const struct source *sources)
 
     salvage->identified = whole && !meta_lacks(&salvage->meta);
     if (!salvage->identified)
-        say(salvage, true, FORMAT_META " does not tell which table it is");
+        tell(salvage, true, FORMAT_META " does not tell which table it is");
     if (code == 0) {
         salvage->end_is_known = true;
         code = read_database(salvage, &sources[CHANGES], CHANGES, on_change, on_changes_gap,

@@ -52,7 +52,7 @@ static void found(struct verify *verify, const struct verify_finding *finding)
     verify->options->found(verify->options->context, finding);
 }
 
-__attribute__((format(printf, 4, 5))) static void say(struct verify *verify, enum verify_kind kind,
+__attribute__((format(printf, 4, 5))) static void tell(struct verify *verify, enum verify_kind kind,
                                                       const char *file, const char *format, ...)
 {
     char text[512];
@@ -64,14 +64,14 @@ __attribute__((format(printf, 4, 5))) static void say(struct verify *verify, enu
     found(verify, &(struct verify_finding){.kind = kind, .file = file, .text = text});
 }
 
-static void say_row(struct verify *verify, enum verify_kind kind, struct mupdate_text name,
+static void tell_row(struct verify *verify, enum verify_kind kind, struct mupdate_text name,
                     const char *text)
 {
     found(verify, &(struct verify_finding){
                       .kind = kind, .file = FORMAT_ROWS, .name = name, .text = text});
 }
 
-static void say_change(struct verify *verify, enum verify_kind kind, struct mupdate_text name,
+static void tell_change(struct verify *verify, enum verify_kind kind, struct mupdate_text name,
                        uint64_t sequence, const char *text)
 {
     found(verify, &(struct verify_finding){.kind = kind,
@@ -98,7 +98,7 @@ static void on_damaged(void *context, const struct page *page)
     for (int i = 0; i < DATABASES; i++)
         if (page == &verify->records[i].page)
             name = databases[i];
-    say(verify, VERIFY_PAGE, name, "page %" PRIu32 ": %s", page->number, page->wrong);
+    tell(verify, VERIFY_PAGE, name, "page %" PRIu32 ": %s", page->number, page->wrong);
 }
 
 /* Open the files; their pages are told of when it is for good. */
@@ -115,12 +115,12 @@ static int open_files(struct verify *verify, bool for_good)
             return code;
         verify->open[i] = code == 0;
         if (for_good && code != 0)
-            say(verify, VERIFY_FILE, databases[i], "%s",
+            tell(verify, VERIFY_FILE, databases[i], "%s",
                 code == ENOENT ? "it is missing" : strerror(code));
         else if (for_good && verify->records[i].file.pages == 0)
-            say(verify, VERIFY_FILE, databases[i], "it is empty");
+            tell(verify, VERIFY_FILE, databases[i], "it is empty");
         else if (for_good && verify->records[i].damaged == 0 && !verify->records[i].whole)
-            say(verify, VERIFY_STRUCTURE, databases[i], "pages with records are missing");
+            tell(verify, VERIFY_STRUCTURE, databases[i], "pages with records are missing");
     }
     return 0;
 }
@@ -136,7 +136,7 @@ static void close_files(struct verify *verify)
 
 static void on_structure(void *context, const char *file, const char *text)
 {
-    say(context, VERIFY_STRUCTURE, file, "%s", text);
+    tell(context, VERIFY_STRUCTURE, file, "%s", text);
 }
 
 /* Berkeley DB's own look stops at the first bad page: where there is one it has no more to say. */
@@ -158,20 +158,20 @@ static int check_structure(struct verify *verify)
 
 /* --- Berkeley DB's log --- */
 
-static void say_log(struct verify *verify, const struct wal *wal)
+static void tell_log(struct verify *verify, const struct wal *wal)
 {
     char file[32];
 
     if (wal->state == WAL_NONE) {
-        say(verify, VERIFY_LOG, "log.*", "%s", wal_state_text(wal->state));
+        tell(verify, VERIFY_LOG, "log.*", "%s", wal_state_text(wal->state));
         return;
     }
     (void)snprintf(file, sizeof file, "log.%010" PRIu32, wal->at.file);
     if (wal->state == WAL_GAP || wal->code != 0)
-        say(verify, VERIFY_LOG, file, "%s",
+        tell(verify, VERIFY_LOG, file, "%s",
             wal->code != 0 ? strerror(wal->code) : wal_state_text(wal->state));
     else
-        say(verify, VERIFY_LOG, file, "octet %" PRIu32 ": %s", wal->at.offset,
+        tell(verify, VERIFY_LOG, file, "octet %" PRIu32 ": %s", wal->at.offset,
             wal_state_text(wal->state));
 }
 
@@ -183,7 +183,7 @@ static void check_places(struct verify *verify, const struct wal *wal)
 
         if (wal->end.file && place.file && !page_place_before(place, wal->end) &&
             verify->open[i])
-            say(verify, VERIFY_LOG, databases[i],
+            tell(verify, VERIFY_LOG, databases[i],
                 "it holds what was logged at %" PRIu32 "/%" PRIu32
                 ", and the log ends at %" PRIu32 "/%" PRIu32 ": the end of the log is lost",
                 place.file, place.offset, wal->end.file, wal->end.offset);
@@ -203,7 +203,7 @@ static int check_log(struct verify *verify)
     verify->summary->torn = wal.torn;
     /* The last file of a copy of a table in use was being written to. */
     if (wal.state != WAL_GOOD && !(verify->options->hot && wal.at.file == wal.last))
-        say_log(verify, &wal);
+        tell_log(verify, &wal);
     check_places(verify, &wal);
     close_files(verify);
     return 0;
@@ -216,7 +216,7 @@ static void recover(struct verify *verify)
     verify->recovered =
         work_recover(verify->options->directory, verify->options->hot, &error) == STORE_OK;
     if (!verify->recovered)
-        say(verify, VERIFY_RECOVERY, "log.*", "Berkeley DB cannot recover the table: %s",
+        tell(verify, VERIFY_RECOVERY, "log.*", "Berkeley DB cannot recover the table: %s",
             error.reason);
 }
 
@@ -231,7 +231,7 @@ static bool on_meta(void *context, struct mupdate_text key, struct mupdate_text 
     if (!wrong)
         wrong = meta_take(&verify->meta, key, value);
     if (wrong)
-        say(verify, VERIFY_IDENTITY, FORMAT_META, "%s: %s",
+        tell(verify, VERIFY_IDENTITY, FORMAT_META, "%s: %s",
             store_quote(key, quoted, sizeof quoted), wrong);
     return true;
 }
@@ -246,7 +246,7 @@ static enum store_result check_meta(struct verify *verify)
         verify->code = records_read(&verify->records[META], on_meta, NULL, verify);
     lacks = meta_lacks(&verify->meta);
     if (lacks && verify->open[META])
-        say(verify, VERIFY_IDENTITY, FORMAT_META, "%s", lacks);
+        tell(verify, VERIFY_IDENTITY, FORMAT_META, "%s", lacks);
     summary->identified = verify->open[META] && !lacks;
     summary->format = verify->meta.format;
     summary->confirmed = summary->identified && verify->meta.confirmed;
@@ -270,9 +270,9 @@ static bool on_disagreement(void *context, enum agree_about about, struct mupdat
     struct verify *verify = context;
 
     if (about == AGREE_ROW)
-        say_row(verify, VERIFY_AGREEMENT, name, wrong);
+        tell_row(verify, VERIFY_AGREEMENT, name, wrong);
     else
-        say_change(verify, VERIFY_AGREEMENT, name, sequence, wrong);
+        tell_change(verify, VERIFY_AGREEMENT, name, sequence, wrong);
     return true;
 }
 
@@ -293,7 +293,7 @@ static bool note_missing(struct verify *verify, uint64_t to)
         (void)snprintf(text, sizeof text, "it is missing");
     else
         (void)snprintf(text, sizeof text, "it and those up to %" PRIu64 " are missing", to);
-    say_change(verify, VERIFY_SEQUENCE, no_name, verify->next, text);
+    tell_change(verify, VERIFY_SEQUENCE, no_name, verify->next, text);
     return stop(verify, agree_gap(verify->agree, verify->next, to));
 }
 
@@ -305,7 +305,7 @@ static bool on_change(void *context, struct mupdate_text key, struct mupdate_tex
     uint64_t sequence;
 
     if (key.len != 8 || format_get_u64((const unsigned char *)key.data) == 0) {
-        say(verify, VERIFY_RECORD, FORMAT_CHANGES, "%s",
+        tell(verify, VERIFY_RECORD, FORMAT_CHANGES, "%s",
             wrong ? wrong : "the key of a record is not a sequence number");
         return true;
     }
@@ -318,7 +318,7 @@ static bool on_change(void *context, struct mupdate_text key, struct mupdate_tex
         if (!verify->agree)
             return stop(verify, ENOMEM);
         if (verify->summary->identified && sequence <= verify->summary->base)
-            say_change(verify, VERIFY_AGREEMENT, no_name, sequence,
+            tell_change(verify, VERIFY_AGREEMENT, no_name, sequence,
                        "it is from before the table was loaded");
     }
     if (sequence > verify->next && !note_missing(verify, sequence - 1))
@@ -328,7 +328,7 @@ static bool on_change(void *context, struct mupdate_text key, struct mupdate_tex
     if (!wrong)
         wrong = format_decode_change(value.data, value.len, &change);
     if (wrong) {
-        say_change(verify, VERIFY_RECORD, no_name, sequence, wrong);
+        tell_change(verify, VERIFY_RECORD, no_name, sequence, wrong);
         return stop(verify, agree_gap(verify->agree, sequence, sequence));
     }
     verify->summary->changes++;
@@ -346,7 +346,7 @@ static void on_changes_gap(void *context, struct mupdate_text after, struct mupd
     if (before.len != 0)
         return;
     verify->last_is_unknown = true;
-    say(verify, VERIFY_SEQUENCE, FORMAT_CHANGES,
+    tell(verify, VERIFY_SEQUENCE, FORMAT_CHANGES,
         "the end of the log of changes cannot be read; %" PRIu64 " is the last one that can",
         verify->summary->position.last);
 }
@@ -372,7 +372,7 @@ static int check_changes(struct verify *verify)
     if (code == 0 && verify->last_is_unknown)
         code = agree_gap(verify->agree, summary->position.last + 1, UINT64_MAX);
     if (summary->identified && verify->term > summary->position.term)
-        say(verify, VERIFY_AGREEMENT, FORMAT_META,
+        tell(verify, VERIFY_AGREEMENT, FORMAT_META,
             "the term is %" PRIu64 ", and the log of changes has one of %" PRIu64,
             summary->position.term, verify->term);
     return code;
@@ -390,7 +390,7 @@ static bool on_row(void *context, struct mupdate_text key, struct mupdate_text v
         wrong = key.len == 0 ? "its name is empty"
                              : format_decode_row(value.data, value.len, &row);
     if (wrong) {
-        say_row(verify, VERIFY_RECORD, key, wrong);
+        tell_row(verify, VERIFY_RECORD, key, wrong);
         return true;
     }
     verify->summary->rows++;
@@ -398,9 +398,9 @@ static bool on_row(void *context, struct mupdate_text key, struct mupdate_text v
     if (!wrong && row.who.len > DUMP_WHO_BYTES)
         wrong = "the name of who made it is too long";
     if (wrong)
-        say_row(verify, VERIFY_RULE, key, wrong);
+        tell_row(verify, VERIFY_RULE, key, wrong);
     if (row.sequence > verify->summary->position.last && !verify->last_is_unknown) {
-        say_row(verify, VERIFY_AGREEMENT, key, "its sequence number is not in the log of changes");
+        tell_row(verify, VERIFY_AGREEMENT, key, "its sequence number is not in the log of changes");
         return true;
     }
     return stop(verify, agree_row(verify->agree, &row));
@@ -411,7 +411,7 @@ static void on_rows_gap(void *context, struct mupdate_text after, struct mupdate
     char begin[120];
     char end[120];
 
-    say(context, VERIFY_PAGE, FORMAT_ROWS, "rows may be lost %s%s%s%s",
+    tell(context, VERIFY_PAGE, FORMAT_ROWS, "rows may be lost %s%s%s%s",
         after.len ? "behind " : "from the begin", store_quote(after, begin, sizeof begin),
         before.len ? " up to " : "", store_quote(before, end, sizeof end));
 }
