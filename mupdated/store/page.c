@@ -32,7 +32,7 @@ enum { TYPE_FREE = 0, TYPE_INTERNAL = 3, TYPE_LEAF = 5, TYPE_OVERFLOW = 7, TYPE_
 enum { ITEM_HERE = 1, ITEM_OVERFLOW = 3, ITEM_DELETED = 0x80 };
 
 /* Read at once where only their begins are looked at. */
-#define PIECE_PAGES 64
+#define PIECE_BYTES ((size_t)64 * PAGE_BYTES)
 
 #define BTREE_MAGIC 0x053162U
 
@@ -90,7 +90,7 @@ static struct page_place place_of(const unsigned char *octets)
 
 int page_file_place(const char *path, struct page_place *last)
 {
-    unsigned char *piece = malloc(PIECE_PAGES * PAGE_BYTES);
+    unsigned char *piece = malloc(PIECE_BYTES);
     struct page_file file;
     int code = piece ? page_file_open(&file, path) : ENOMEM;
     ssize_t got = 0;
@@ -101,7 +101,7 @@ int page_file_place(const char *path, struct page_place *last)
         return code;
     }
     for (off_t at = 0; code == 0; at += got) {
-        got = pread(file.fd, piece, PIECE_PAGES * PAGE_BYTES, at);
+        got = pread(file.fd, piece, PIECE_BYTES, at);
         if (got < 0 && errno == EINTR) {
             got = 0;
             continue;

@@ -329,7 +329,8 @@ static int read_databases(struct salvage *salvage, const struct source *sources)
         if (!sources[CHANGES].recovered || (!whole && changes->count == 0))
             salvage->end_is_known = false;
         if (changes->count)
-            qsort(changes->changes, changes->count, sizeof *changes->changes, compare_sequences);
+            qsort(changes->changes, changes->count, sizeof(struct change *),
+                  compare_sequences);
     }
     if (code == 0) {
         salvage->rows_are_whole = true;

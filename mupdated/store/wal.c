@@ -29,6 +29,9 @@ enum { TYPE_COMMIT = 10, TYPE_CHECKPOINT = 11 };
 /* A disk writes so much whole or not at all. */
 #define SECTOR_BYTES 512
 
+/* One holds little more than a page. */
+#define RECORD_BYTES_MAX (1U << 16)
+
 #define FILE_BYTES_MAX (1U << 30)
 
 struct wal_file {
@@ -154,6 +157,23 @@ static size_t zeros_from(const struct wal_file *file, size_t at)
     return end - at;
 }
 
+/* Whether the record there is whole but for its length: some other length agrees with its sum. */
+static bool has_lost_its_length(const struct wal_file *file, size_t at)
+{
+    const unsigned char *header = file->octets + at;
+    uint32_t sum = 0;
+
+    if (at + HEADER_BYTES > file->len)
+        return false;
+    for (size_t len = HEADER_BYTES; len < file->len - at && len < RECORD_BYTES_MAX; len++) {
+        if (len >= HEADER_BYTES + 4 &&
+            (sum ^ get_u32(header + AT_PREVIOUS) ^ (uint32_t)len) == get_u32(header + AT_SUM))
+            return true;
+        sum = sum * 33 + header[len];
+    }
+    return false;
+}
+
 /*
  * Something stands where no good record does. Sectors that were never written are zeros: if
  * one of those is among them the machine went down, or the process was killed, in the middle of a
@@ -167,6 +187,8 @@ static bool is_torn(const struct wal_file *file, size_t at)
 
     if (end > file->len)
         end = file->len;
+    if (has_lost_its_length(file, at))
+        return false;
     while (at < end) {
         size_t sector_end = (at / SECTOR_BYTES + 1) * SECTOR_BYTES;
 
