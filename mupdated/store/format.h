@@ -11,6 +11,9 @@
  *                            loaded begins; missing: 0
  *               "confirmed" -> 1 octet: 0 while nobody has said that a table that was loaded
  *                            is the right one, 1 when somebody has; missing: nobody needs to
+ *               "rows-file", "changes-file" -> 20 octets: the ids that Berkeley DB gave
+ *                            the files of this table, in the first page of each; missing: from
+ *                            before they were kept
  *   log.*       Berkeley DB's write-ahead log
  *   lock        flock()ed by the process that uses the directory; holds its pid
  *   ballast     space to give up when recovery meets a full disk
@@ -72,6 +75,9 @@
 #define FORMAT_KEY_TERM "term"
 #define FORMAT_KEY_BASE "base"
 #define FORMAT_KEY_CONFIRMED "confirmed"
+#define FORMAT_KEY_ROWS_FILE "rows-file"
+#define FORMAT_KEY_CHANGES_FILE "changes-file"
+#define FORMAT_FILE_ID_BYTES 20
 
 /* No single text of a record may be longer. */
 #define FORMAT_TEXT_BYTES (16U << 20)

@@ -167,6 +167,44 @@ enum store_result store_identity_read(struct store *store, DB_TXN *txn,
     return STORE_OK;
 }
 
+static enum store_result bind_file(struct store *store, DB_TXN *txn, DB *db, const char *name,
+                                   const char *key, struct store_error *error)
+{
+    unsigned char id[FORMAT_FILE_ID_BYTES];
+    unsigned char known[FORMAT_FILE_ID_BYTES] = {0};
+    static const unsigned char none[FORMAT_FILE_ID_BYTES];
+    DB_MPOOLFILE *file = db->get_mpf(db);
+    enum store_result result;
+    int code = file->get_fileid(file, id);
+
+    if (code != 0)
+        return store_fail(store, error, code, "read a file's id", NULL);
+    result = get_optional(store, txn, key, known, sizeof known, error);
+    if (result != STORE_OK)
+        return result;
+    if (memcmp(known, none, sizeof none) == 0)
+        return written(store, put_meta(store, txn, key, id, sizeof id), error);
+    if (memcmp(known, id, sizeof id) == 0)
+        return STORE_OK;
+    (void)snprintf(error->reason, sizeof error->reason, "a file is of another table");
+    (void)snprintf(error->text, sizeof error->text,
+                   "store: %s: %s is of another table: put the right one back, or see mupdatectl "
+                   "verify and repair",
+                   store->directory, name);
+    error->again = false;
+    return STORE_BROKEN;
+}
+
+enum store_result store_identity_bind(struct store *store, DB_TXN *txn, struct store_error *error)
+{
+    enum store_result result =
+        bind_file(store, txn, store->rows, FORMAT_ROWS, FORMAT_KEY_ROWS_FILE, error);
+
+    return result == STORE_OK ? bind_file(store, txn, store->changes, FORMAT_CHANGES,
+                                          FORMAT_KEY_CHANGES_FILE, error)
+                              : result;
+}
+
 bool store_confirmed(const struct store *store)
 {
     return atomic_load(&store->confirmed);

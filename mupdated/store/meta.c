@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "mupdated/store/format.h"
 
 void meta_begin(struct meta *meta)
 {
@@ -42,8 +41,21 @@ const char *meta_take(struct meta *meta, struct mupdate_text key, struct mupdate
         meta->confirmed = value.len == 1 && octets[0] == 1;
         if (value.len != 1 || octets[0] > 1)
             return "it is neither confirmed nor not";
+    } else if (is_key(key, FORMAT_KEY_ROWS_FILE) || is_key(key, FORMAT_KEY_CHANGES_FILE)) {
+        if (value.len != FORMAT_FILE_ID_BYTES)
+            return "the id of a file has a wrong length";
+        memcpy(is_key(key, FORMAT_KEY_ROWS_FILE) ? meta->rows_file : meta->changes_file, octets,
+               FORMAT_FILE_ID_BYTES);
     }
     return NULL;
+}
+
+bool meta_is_file(const unsigned char known[FORMAT_FILE_ID_BYTES],
+                  const unsigned char id[FORMAT_FILE_ID_BYTES])
+{
+    static const unsigned char none[FORMAT_FILE_ID_BYTES];
+
+    return memcmp(known, none, sizeof none) == 0 || memcmp(known, id, sizeof none) == 0;
 }
 
 const char *meta_lacks(const struct meta *meta)

@@ -6,6 +6,7 @@
 #ifndef STORE_META_H
 #define STORE_META_H
 
+#include "mupdated/store/format.h"
 #include "mupdated/store/store.h"
 
 struct meta {
@@ -15,6 +16,9 @@ struct meta {
     uint64_t term; /* 0: not told */
     uint64_t base;
     bool confirmed;
+    /* The ids of its files; all zeros: not told. */
+    unsigned char rows_file[FORMAT_FILE_ID_BYTES];
+    unsigned char changes_file[FORMAT_FILE_ID_BYTES];
 };
 
 /* As of a table that was never loaded, and of which nothing is told yet. */
@@ -22,6 +26,10 @@ void meta_begin(struct meta *meta);
 
 /* Take one record. NULL, or what is wrong with it, in words; static. */
 const char *meta_take(struct meta *meta, struct mupdate_text key, struct mupdate_text value);
+
+/* Whether a file with this id may be the one of the table. */
+bool meta_is_file(const unsigned char known[FORMAT_FILE_ID_BYTES],
+                  const unsigned char id[FORMAT_FILE_ID_BYTES]);
 
 /* NULL, or what it lacks, in words; static. */
 const char *meta_lacks(const struct meta *meta);

@@ -71,7 +71,7 @@ static enum store_result open_in_txn(struct store *store, DB_TXN *txn, bool *mad
     code = open_database(store, txn, FORMAT_CHANGES, flags, &store->changes);
     if (code != 0)
         return store_fail(store, error, code, "open " FORMAT_CHANGES, NULL);
-    return STORE_OK;
+    return store_identity_bind(store, txn, error);
 }
 
 static enum store_result open_databases(struct store *store, struct store_error *error)

@@ -24,6 +24,7 @@ enum {
     /* in the first page, of which only so much is used */
     AT_META_MAGIC = 12,
     AT_META_PAGE_BYTES = 20,
+    AT_META_FILE_ID = 52,
     AT_META_CHECKSUM = 492,
     META_BYTES = 512,
 };
@@ -216,6 +217,17 @@ void page_read(const struct page_file *file, uint32_t number, struct page *page)
         look_at(page);
     if (page->kind == PAGE_DAMAGED)
         page->place = (struct page_place){0, 0};
+}
+
+bool page_file_id(const struct page_file *file, unsigned char id[PAGE_FILE_ID_BYTES])
+{
+    struct page page;
+
+    page_read(file, PAGE_META_NUMBER, &page);
+    if (page.kind != PAGE_META)
+        return false;
+    memcpy(id, page.octets + AT_META_FILE_ID, PAGE_FILE_ID_BYTES);
+    return true;
 }
 
 /* --- items --- */

@@ -52,6 +52,8 @@ struct page {
     unsigned char octets[PAGE_BYTES];
 };
 
+#define PAGE_FILE_ID_BYTES 20
+
 struct page_file {
     int fd;
     uint64_t size;
@@ -61,6 +63,9 @@ struct page_file {
 /* Open the file at path. 0 or an errno code. */
 int page_file_open(struct page_file *file, const char *path);
 void page_file_close(struct page_file *file);
+
+/* The id that Berkeley DB gave the file, on its first page. False: that is damaged. */
+bool page_file_id(const struct page_file *file, unsigned char id[PAGE_FILE_ID_BYTES]);
 
 /* Read a page, and see what it is. All that can go wrong makes it a damaged one. */
 void page_read(const struct page_file *file, uint32_t number, struct page *page);

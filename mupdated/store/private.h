@@ -141,6 +141,9 @@ enum store_result store_identity_copy(struct store *store, DB_TXN *txn,
                                       const struct store_position *position, uint64_t base,
                                       bool confirmed, struct store_error *error);
 
+/* See that the files of rows and changes are this table's; note them when it does not know yet. */
+enum store_result store_identity_bind(struct store *store, DB_TXN *txn, struct store_error *error);
+
 /* Read them into *store, and write the format if it is an older one. STORE_NEWER if it is newer. */
 enum store_result store_identity_read(struct store *store, DB_TXN *txn,
                                       struct store_error *error);

@@ -87,20 +87,19 @@ static int sort_heads(struct records *records)
 
 static int find_heads(struct records *records)
 {
-    uint64_t leaves = 0;
     uint64_t reached = 0;
 
     for (uint32_t number = 1; number < records->file.pages; number++) {
         if (!is_leaf(records, number))
             continue;
-        leaves++;
+        records->leaves++;
         if (!is_head(records, number))
             continue;
         records->heads[records->head_count++] = number;
         for (uint32_t at = number; at != 0; at = leaf_behind(records, at))
             reached++;
     }
-    records->whole = records->head_count == 1 && reached == leaves &&
+    records->whole = records->head_count == 1 && reached == records->leaves &&
                      previous_of(records, records->heads[0]) == 0 &&
                      next_of(records, tail_of(records, records->heads[0])) == 0;
     return sort_heads(records);
@@ -108,7 +107,7 @@ static int find_heads(struct records *records)
 
 /* --- */
 
-static int look_at_pages(struct records *records, records_damaged *damaged, void *context)
+static int look_at_pages(struct records *records, records_page *looked, void *context)
 {
     struct page *page = &records->page;
 
@@ -119,17 +118,16 @@ static int look_at_pages(struct records *records, records_damaged *damaged, void
         records->links[2 * (size_t)number + 1] = page->next;
         if (page->kind == PAGE_DAMAGED) {
             records->damaged++;
-            if (damaged)
-                damaged(context, page);
         } else if (page_place_before(records->place, page->place)) {
             records->place = page->place;
         }
+        if (looked)
+            looked(context, page);
     }
     return find_heads(records);
 }
 
-int records_open(struct records *records, const char *path, records_damaged *damaged,
-                 void *context)
+int records_open(struct records *records, const char *path, records_page *looked, void *context)
 {
     int code;
     size_t pages;
@@ -143,7 +141,7 @@ int records_open(struct records *records, const char *path, records_damaged *dam
     records->links = calloc(2 * pages, sizeof *records->links);
     records->heads = calloc(pages, sizeof *records->heads);
     code = records->kinds && records->links && records->heads
-               ? look_at_pages(records, damaged, context)
+               ? look_at_pages(records, looked, context)
                : ENOMEM;
     if (code != 0)
         records_close(records);
@@ -180,6 +178,7 @@ static int read_leaf(struct reading *reading, uint32_t number)
 {
     struct records *records = reading->records;
 
+    records->leaves_read++;
     page_read(&records->file, number, &records->page);
     for (unsigned i = 0; i + 1 < records->page.items; i += 2) {
         const char *wrong =
@@ -231,6 +230,7 @@ int records_read(struct records *records, records_record *record, records_gap *g
     bool missing = true; /* whether leaves may be missing before the next row of them */
     int code = 0;
 
+    records->leaves_read = 0;
     for (uint32_t i = 0; i < records->head_count && code == 0; i++) {
         uint32_t number = records->heads[i];
         uint32_t tail = number;

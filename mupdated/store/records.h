@@ -22,20 +22,21 @@ struct records {
     uint32_t *heads;        /* the leaves that begin a row of leaves, in the order of keys */
     uint32_t head_count;
     uint64_t damaged;       /* pages */
+    uint32_t leaves;
+    uint32_t leaves_read;   /* of which records_read() has read the records so far */
     struct page_place place; /* the last place in the log that any page names */
     bool whole;             /* no leaf is missing */
     struct page page;       /* the one that is looked at */
 };
 
-/* Called with each damaged page. */
-typedef void records_damaged(void *context, const struct page *page);
+/* Called with each page, good or damaged. */
+typedef void records_page(void *context, const struct page *page);
 
 /*
  * Open a file and look at all of its pages. 0 or an errno code (EINVAL: it is no file; ENOMEM).
- * damaged may be NULL.
+ * looked may be NULL.
  */
-int records_open(struct records *records, const char *path, records_damaged *damaged,
-                 void *context);
+int records_open(struct records *records, const char *path, records_page *looked, void *context);
 void records_close(struct records *records);
 
 /*

@@ -58,6 +58,14 @@ __attribute__((format(printf, 3, 4))) static void tell(struct repair *repair, bo
     repair->options->said(repair->options->context, lost, text);
 }
 
+static void on_progress(void *context, const char *what, uint64_t done, uint64_t total)
+{
+    const struct repair *repair = context;
+
+    if (repair->options->progress)
+        repair->options->progress(repair->options->context, what, done, total);
+}
+
 /* What is said while the table is read: what is lost there may make the new one another. */
 static void on_said(void *context, bool lost, const char *text)
 {
@@ -387,8 +395,10 @@ static enum store_result build(struct repair *repair)
     enum store_result result =
         store_build_begin(&build, repair->options->target, repair->last, repair->error);
 
-    for (size_t i = 0; i < repair->count && result == STORE_OK; i++)
+    for (size_t i = 0; i < repair->count && result == STORE_OK; i++) {
+        on_progress(repair, "building", i, repair->count);
         result = store_build_row(build, &repair->witnesses[i].change->now, repair->error);
+    }
     if (result == STORE_OK && summary->same) {
         struct store_position position = {.term = salvage->meta.term};
 
@@ -434,6 +444,7 @@ enum store_result store_repair(const struct repair_options *options,
                                       .work = options->work,
                                       .policy = options->policy,
                                       .said = on_said,
+                                      .progress = on_progress,
                                       .context = &repair};
     result = salvage_read(&repair.salvage, error);
     if (result != STORE_OK)

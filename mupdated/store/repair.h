@@ -31,7 +31,8 @@ struct repair_options {
     const struct rule_policy *policy;   /* what no row may be, whatever limits are set */
     const struct repair_base *base;     /* NULL: none */
     salvage_said *said;
-    void *context;
+    salvage_progress *progress; /* NULL: none */
+    void *context;              /* of both */
 };
 
 struct repair_summary {

@@ -63,6 +63,16 @@ bool salvage_list_add(struct salvage_list *list, const struct change *change)
     return true;
 }
 
+static bool add(struct salvage *salvage, struct salvage_list *list, const struct change *change)
+{
+    if (salvage->progress)
+        salvage->progress(salvage->context, "reading",
+                          salvage->rows.count + salvage->changes.count, 0);
+    if (!salvage_list_add(list, change))
+        salvage->code = ENOMEM;
+    return salvage->code == 0;
+}
+
 static void list_free(struct salvage_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
@@ -120,6 +130,10 @@ static int look_at_pages(const char *directory, unsigned *good, struct page_plac
 static bool log_is_whole(const struct salvage *salvage, const struct wal *wal,
                          struct page_place last)
 {
+    if (wal->state == WAL_NONE) {
+        tell(salvage, true, "Berkeley DB's log is missing: changes may be lost");
+        return false;
+    }
     if (wal->state != WAL_GOOD &&
         (wal->needed.file == 0 || !page_place_before(wal->at, wal->needed))) {
         tell(salvage, true, "Berkeley DB's log: log.%010" PRIu32 ": %s: changes may be lost",
@@ -231,9 +245,7 @@ static bool on_change(void *context, struct mupdate_text key, struct mupdate_tex
         (change.now.mupdate.state != MUPDATE_ABSENT &&
          rule_check_row(salvage->policy, &change.now.mupdate)))
         return true;
-    if (!salvage_list_add(&salvage->changes, &change))
-        salvage->code = ENOMEM;
-    return salvage->code == 0;
+    return add(salvage, &salvage->changes, &change);
 }
 
 static void on_changes_gap(void *context, struct mupdate_text after, struct mupdate_text before)
@@ -263,9 +275,7 @@ static bool on_row(void *context, struct mupdate_text key, struct mupdate_text v
             wrong);
         return true;
     }
-    if (!salvage_list_add(&salvage->rows, &change))
-        salvage->code = ENOMEM;
-    return salvage->code == 0;
+    return add(salvage, &salvage->rows, &change);
 }
 
 static void on_rows_gap(void *context, struct mupdate_text after, struct mupdate_text before)
@@ -278,6 +288,15 @@ static void on_rows_gap(void *context, struct mupdate_text after, struct mupdate
     tell(salvage, false, "pages with rows cannot be read: %s%s%s%s",
         after.len ? "behind " : "from the begin", store_quote(after, begin, sizeof begin),
         before.len ? " up to " : " to the end", store_quote(before, end, sizeof end));
+}
+
+/* Nothing of a file of another table is believed. */
+static bool is_foreign(const struct salvage *salvage, const struct records *records, int which)
+{
+    unsigned char id[PAGE_FILE_ID_BYTES];
+
+    return (which == ROWS || which == CHANGES) && page_file_id(&records->file, id) &&
+           !meta_is_file(which == ROWS ? salvage->meta.rows_file : salvage->meta.changes_file, id);
 }
 
 /* Read one database. *whole: it was recovered, and no page with records is missing. */
@@ -293,6 +312,11 @@ static int read_database(struct salvage *salvage, const struct source *source, i
     if (code != 0) {
         tell(salvage, false, "%s cannot be read: %s", databases[which],
             code == ENOENT ? "it is missing" : strerror(code));
+        return 0;
+    }
+    if (is_foreign(salvage, &records, which)) {
+        tell(salvage, true, "%s is of another table, and is not used", databases[which]);
+        records_close(&records);
         return 0;
     }
     *whole = source->recovered && records.whole;

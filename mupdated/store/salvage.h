@@ -22,12 +22,16 @@ struct salvage_list {
 /* What was done, or (lost) what is lost or doubtful: a line without its end. */
 typedef void salvage_said(void *context, bool lost, const char *text);
 
+/* So much of it is done: "reading", "building"; what is static, total 0 when it is not known. */
+typedef void salvage_progress(void *context, const char *what, uint64_t done, uint64_t total);
+
 struct salvage {
     const char *directory; /* the table; the caller holds its lock */
     const char *work;      /* an empty directory for copies of it */
     const struct rule_policy *policy;
     salvage_said *said;
-    void *context;
+    salvage_progress *progress; /* NULL: none */
+    void *context;              /* of both */
 
     bool log_is_whole; /* Berkeley DB's log lacks nothing that anybody was told of */
     struct meta meta;

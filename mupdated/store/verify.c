@@ -28,6 +28,9 @@ struct verify {
     struct records records[DATABASES];
     bool open[DATABASES];
     bool recovered;
+    uint64_t done;  /* pages */
+    uint64_t total;
+    uint64_t begun; /* done when the reading of a database began */
     struct meta meta;
     uint64_t next;        /* the change that must come now; 0: any */
     uint64_t term;        /* of the last change */
@@ -90,11 +93,28 @@ static char *path_of(const struct verify *verify, const char *name)
 
 /* --- files and pages --- */
 
-static void on_damaged(void *context, const struct page *page)
+static void step(struct verify *verify)
+{
+    verify->done++;
+    if (verify->options->progress)
+        verify->options->progress(verify->options->context, verify->done,
+                                  verify->total > verify->done ? verify->total : verify->done);
+}
+
+static void on_raw_page(void *context, const struct page *page)
+{
+    (void)page;
+    step(context);
+}
+
+static void on_page(void *context, const struct page *page)
 {
     struct verify *verify = context;
     const char *name = NULL;
 
+    step(verify);
+    if (page->kind != PAGE_DAMAGED)
+        return;
     for (int i = 0; i < DATABASES; i++)
         if (page == &verify->records[i].page)
             name = databases[i];
@@ -106,8 +126,8 @@ static int open_files(struct verify *verify, bool for_good)
 {
     for (int i = 0; i < DATABASES; i++) {
         char *path = path_of(verify, databases[i]);
-        int code = path ? records_open(&verify->records[i], path, for_good ? on_damaged : NULL,
-                                       verify)
+        int code = path ? records_open(&verify->records[i], path,
+                                       for_good ? on_page : on_raw_page, verify)
                         : ENOMEM;
 
         free(path);
@@ -236,6 +256,20 @@ static bool on_meta(void *context, struct mupdate_text key, struct mupdate_text 
     return true;
 }
 
+/* Whether the files are this table's. */
+static void check_files(struct verify *verify)
+{
+    const unsigned char *known[] = {verify->meta.rows_file, verify->meta.changes_file};
+
+    for (int i = ROWS; i <= CHANGES; i++) {
+        unsigned char id[PAGE_FILE_ID_BYTES];
+
+        if (verify->open[i] && page_file_id(&verify->records[i].file, id) &&
+            !meta_is_file(known[i], id))
+            tell(verify, VERIFY_IDENTITY, databases[i], "it is of another table");
+    }
+}
+
 static enum store_result check_meta(struct verify *verify)
 {
     struct verify_summary *summary = verify->summary;
@@ -248,6 +282,7 @@ static enum store_result check_meta(struct verify *verify)
     if (lacks && verify->open[META])
         tell(verify, VERIFY_IDENTITY, FORMAT_META, "%s", lacks);
     summary->identified = verify->open[META] && !lacks;
+    check_files(verify);
     summary->format = verify->meta.format;
     summary->confirmed = summary->identified && verify->meta.confirmed;
     summary->base = verify->meta.base;
@@ -297,6 +332,13 @@ static bool note_missing(struct verify *verify, uint64_t to)
     return stop(verify, agree_gap(verify->agree, verify->next, to));
 }
 
+/* Records are read: the leaves that were begun count. */
+static void step_to(struct verify *verify, int which)
+{
+    verify->done = verify->begun + verify->records[which].leaves_read - 1;
+    step(verify);
+}
+
 static bool on_change(void *context, struct mupdate_text key, struct mupdate_text value,
                       const char *wrong)
 {
@@ -304,6 +346,7 @@ static bool on_change(void *context, struct mupdate_text key, struct mupdate_tex
     struct change change = {0};
     uint64_t sequence;
 
+    step_to(verify, CHANGES);
     if (key.len != 8 || format_get_u64((const unsigned char *)key.data) == 0) {
         tell(verify, VERIFY_RECORD, FORMAT_CHANGES, "%s",
             wrong ? wrong : "the key of a record is not a sequence number");
@@ -357,6 +400,7 @@ static int check_changes(struct verify *verify)
     int code = 0;
 
     summary->position.last = summary->base;
+    verify->begun = verify->done;
     if (verify->open[CHANGES] && verify->records[CHANGES].file.pages)
         code = records_read(&verify->records[CHANGES], on_change, on_changes_gap, verify);
     else
@@ -386,6 +430,7 @@ static bool on_row(void *context, struct mupdate_text key, struct mupdate_text v
     struct verify *verify = context;
     struct row row = {.mupdate.name = key};
 
+    step_to(verify, ROWS);
     if (!wrong)
         wrong = key.len == 0 ? "its name is empty"
                              : format_decode_row(value.data, value.len, &row);
@@ -423,6 +468,7 @@ static int check_rows(struct verify *verify)
 
     if (!verify->open[ROWS] || rows->file.pages == 0)
         return 0;
+    verify->begun = verify->done;
     code = records_read(rows, on_row, on_rows_gap, verify);
     if (code == ECANCELED)
         code = verify->code;
@@ -439,9 +485,11 @@ static enum store_result refuse(struct store_error *error, int code)
     return STORE_REFUSED;
 }
 
-/* Whether there is anything of a table. */
-static bool is_table(const struct verify *verify)
+/* Whether there is anything of a table; and how many pages there are to be looked at. */
+static bool is_table(struct verify *verify)
 {
+    bool is = false;
+
     struct wal wal;
 
     for (int i = 0; i < DATABASES; i++) {
@@ -450,10 +498,11 @@ static bool is_table(const struct verify *verify)
         bool there = path && lstat(path, &status) == 0;
 
         free(path);
-        if (there)
-            return true;
+        is = is || there;
+        /* As they are, after the recovery, and for their records. */
+        verify->total += there ? 3 * ((uint64_t)status.st_size / PAGE_BYTES) : 0;
     }
-    return wal_read(&wal, verify->options->directory, false) != 0 || wal.last != 0;
+    return is || wal_read(&wal, verify->options->directory, false) != 0 || wal.last != 0;
 }
 
 static enum store_result look(struct verify *verify)

@@ -34,6 +34,9 @@ struct verify_finding {
 };
 typedef void verify_found(void *context, const struct verify_finding *finding);
 
+/* So many pages of so many were looked at; each is, more than once. */
+typedef void verify_progress(void *context, uint64_t done, uint64_t total);
+
 /* "file", "log" ... */
 const char *verify_kind_name(enum verify_kind kind);
 
@@ -43,8 +46,8 @@ struct verify_options {
     bool hot; /* by store_backup(), of a table in use */
     const struct rule_policy *policy; /* what a row may be */
     verify_found *found;
-    store_progress *progress; /* pages; NULL: none */
-    void *context;            /* of both */
+    verify_progress *progress; /* NULL: none */
+    void *context;             /* of both */
 };
 
 struct verify_summary {
@@ -61,8 +64,7 @@ struct verify_summary {
 
 /*
  * Look. STORE_OK: at everything that could be looked at, and *summary says what came of it;
- * STORE_ABSENT: there is no table; STORE_NEWER; STORE_REFUSED: it cannot be told, for want of memory
- * or because progress said to stop.
+ * STORE_ABSENT: there is no table; STORE_NEWER; STORE_REFUSED: it cannot be told, for want of memory.
  */
 enum store_result store_verify(const struct verify_options *options,
                                struct verify_summary *summary, struct store_error *error);

@@ -64,6 +64,11 @@ def swap(name):
     return damage
 
 
+def swap_loaded(directory, tables):
+    """Of two tables without any changes, that nothing else tells apart."""
+    shutil.copy(tables["other"].directory / ROWS, directory / ROWS)
+
+
 def old_rows(directory, tables):
     """An operator copied one file of a backup over."""
     backup = tables["stopped"].saved.with_name("saved.backup")
@@ -220,9 +225,11 @@ DAMAGES = [
     Damage("the identity deleted", "stopped", delete(META), {("file", META)}, "all"),
     Damage("all databases deleted", "young", delete_all_databases, {("file", ROWS)}),
     Damage("the rows of another table", "stopped", swap(ROWS),
-           {("agreement", ROWS), ("log", ROWS)}, "some"),
+           {("identity", ROWS)}, "some"),
     Damage("the changes of another table", "stopped", swap(CHANGES),
-           {("agreement", ROWS), ("log", CHANGES)}, "some"),
+           {("identity", CHANGES)}, "all"),
+    Damage("the rows of another table without changes", "loaded", swap_loaded,
+           {("identity", ROWS)}, "none"),
     Damage("the rows of a backup", "stopped", old_rows, {("agreement", ROWS)}, "all"),
     # Berkeley DB's log
     Damage("the log deleted", "stopped", delete_logs, {("log", "log.*")}, "all"),

@@ -105,6 +105,17 @@ def make_old(daemons, directory):
     return stopped, killed
 
 
+def make_loaded(directory, name, rows):
+    """Without any changes."""
+    (directory / name).mkdir()
+    table = Table(directory / name / "database")
+    table.load(rows)
+    for path in table.directory.iterdir():
+        if path.name in ("ballast", "next-log", "lock"):
+            path.unlink()
+    return made(table.directory)
+
+
 def make_young(daemons, directory):
     """Both logs reach back to the begin."""
     daemon = daemons.start()
@@ -187,5 +198,6 @@ class Damage:
     table: str           # stopped, killed or young
     plant: typing.Callable  # of the directory, and the table
     found: set           # (kind, file) of a finding that verify must have, any of them
-    repaired: str = "same"  # same; all: a new history with every row; some: rows may be lost
+    # same; all: a new history with every row; some: rows may be lost; none: all of them
+    repaired: str = "same"
     saved: str = ""      # with "--dump" or "--backup" the repair gives the same table

@@ -44,12 +44,32 @@ static void on_found(void *context, const struct verify_finding *finding)
     ctl_findings_take(&repairing->findings, finding);
 }
 
+static void on_checked(void *context, uint64_t done, uint64_t total)
+{
+    struct repairing *repairing = context;
+
+    ctl_findings_step(&repairing->findings, done, total);
+}
+
+static void on_progress(void *context, const char *what, uint64_t done, uint64_t total)
+{
+    struct repairing *repairing = context;
+
+    if (repairing->progress.what != what) {
+        ctl_progress_end(&repairing->progress);
+        ctl_progress_begin(&repairing->progress, what, "records", total);
+    }
+    ctl_progress_step(&repairing->progress, done);
+}
+
 static void on_said(void *context, bool lost, const char *text)
 {
     struct repairing *repairing = context;
 
     if (repairing->said[lost]++ >= CTL_FINDINGS_MAX)
         return;
+    if (repairing->progress.what)
+        ctl_progress_end(&repairing->progress);
     if (!repairing->json)
         printf("%s: %s\n", lost ? "LOST OR DOUBTFUL" : "repair", text);
     else if (!repairing->status)
@@ -149,13 +169,15 @@ static int verify_new(struct repairing *repairing, const char *directory)
     struct verify_options options = {.directory = directory,
                                      .policy = &repairing->policy,
                                      .found = on_found,
+                                     .progress = on_checked,
                                      .context = repairing};
     struct verify_summary summary;
     struct store_error error;
 
-    ctl_findings_begin(&repairing->findings, repairing->json, NULL);
+    ctl_findings_begin(&repairing->findings, repairing->json);
     if (store_verify(&options, &summary, &error) != STORE_OK)
         return ctl_complain(EX_OSERR, "%s: %s", directory, error.text);
+    ctl_findings_end(&repairing->findings);
     return summary.findings
                ? ctl_complain(EX_SOFTWARE, "the new table is not good, and is not used")
                : 0;
@@ -169,6 +191,7 @@ static int build(struct repairing *repairing, const struct store_options *target
                                      .target = target,
                                      .policy = &repairing->policy,
                                      .said = on_said,
+                                     .progress = on_progress,
                                      .context = repairing};
     struct store_error error;
     enum store_result result;
@@ -176,6 +199,8 @@ static int build(struct repairing *repairing, const struct store_options *target
     if (repairing->dump || repairing->backup)
         options.base = &repairing->base;
     result = store_repair(&options, &repairing->summary, &error);
+    if (repairing->progress.what)
+        ctl_progress_end(&repairing->progress);
     if (result == STORE_OK)
         return verify_new(repairing, target->directory);
     if (repairing->summary.base_status)
@@ -292,8 +317,10 @@ static int try_it(struct repairing *repairing)
 /* What is wrong with it. *damaged: something that can be repaired. Exit status. */
 static int verify_old(struct repairing *repairing, bool *damaged)
 {
-    struct verify_options options = {
-        .policy = &repairing->policy, .found = on_found, .context = repairing};
+    struct verify_options options = {.policy = &repairing->policy,
+                                     .found = on_found,
+                                     .progress = on_checked,
+                                     .context = repairing};
     struct verify_summary summary;
     struct store_error error;
     struct ctl_work work;
@@ -309,7 +336,7 @@ static int verify_old(struct repairing *repairing, bool *damaged)
                             "stop mupdated before the table is repaired",
                             repairing->place->directory);
     }
-    ctl_findings_begin(&repairing->findings, repairing->json, &repairing->progress);
+    ctl_findings_begin(&repairing->findings, repairing->json);
     options.directory = work.path;
     status = ctl_as_owner(repairing->place);
     if (!status) {

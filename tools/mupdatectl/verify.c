@@ -22,11 +22,17 @@ static const char *remedy_of(enum verify_kind kind)
 
 /* --- findings --- */
 
-void ctl_findings_begin(struct ctl_findings *findings, bool json, struct ctl_progress *progress)
+void ctl_findings_begin(struct ctl_findings *findings, bool json)
 {
     memset(findings, 0, sizeof *findings);
     findings->json = json;
-    findings->progress = progress;
+    ctl_progress_begin(&findings->progress, "checking", "pages", 0);
+}
+
+void ctl_findings_step(struct ctl_findings *findings, uint64_t done, uint64_t total)
+{
+    findings->progress.total = total;
+    ctl_progress_step(&findings->progress, done);
 }
 
 static int print_json(const struct verify_finding *finding)
@@ -61,16 +67,16 @@ void ctl_findings_take(struct ctl_findings *findings, const struct verify_findin
 {
     if (findings->counts[finding->kind]++ >= CTL_FINDINGS_MAX)
         return;
-    if (findings->progress)
-        ctl_progress_end(findings->progress);
+    ctl_progress_end(&findings->progress);
     if (!findings->json)
         print_text(finding);
     else if (!findings->status)
         findings->status = print_json(finding);
 }
 
-void ctl_findings_end(const struct ctl_findings *findings)
+void ctl_findings_end(struct ctl_findings *findings)
 {
+    ctl_progress_end(&findings->progress);
     if (findings->json)
         return;
     for (int kind = 0; kind < VERIFY_KINDS; kind++)
@@ -82,16 +88,14 @@ void ctl_findings_end(const struct ctl_findings *findings)
 
 /* --- the table --- */
 
-struct verifying {
-    struct ctl_findings findings;
-    struct ctl_progress progress;
-};
-
 static void on_found(void *context, const struct verify_finding *finding)
 {
-    struct verifying *verifying = context;
+    ctl_findings_take(context, finding);
+}
 
-    ctl_findings_take(&verifying->findings, finding);
+static void on_progress(void *context, uint64_t done, uint64_t total)
+{
+    ctl_findings_step(context, done, total);
 }
 
 static void format_history(const unsigned char *history, char *text)
@@ -100,7 +104,7 @@ static void format_history(const unsigned char *history, char *text)
         sprintf(text + 2 * i, "%02x", history[i]);
 }
 
-static int print_verdict_json(const struct verifying *verifying,
+static int print_verdict_json(const struct ctl_findings *findings,
                               const struct verify_summary *summary)
 {
     char history[2 * STORE_HISTORY_BYTES + 1];
@@ -108,9 +112,9 @@ static int print_verdict_json(const struct verifying *verifying,
     json_t *object;
 
     for (int kind = 0; kinds && kind < VERIFY_KINDS; kind++)
-        if (verifying->findings.counts[kind])
+        if (findings->counts[kind])
             (void)json_object_set_new(kinds, verify_kind_name((enum verify_kind)kind),
-                                      json_integer((json_int_t)verifying->findings.counts[kind]));
+                                      json_integer((json_int_t)findings->counts[kind]));
     format_history(summary->position.history, history);
     object = json_pack("{sssIsIsIsIsIsssbsbso}", "verdict",
                        summary->findings ? "damaged" : "good", "findings",
@@ -122,7 +126,7 @@ static int print_verdict_json(const struct verifying *verifying,
     return ctl_print_json(object);
 }
 
-static void print_verdict(const struct ctl_place *place, const struct verifying *verifying,
+static void print_verdict(const struct ctl_place *place, const struct ctl_findings *findings,
                           const struct verify_summary *summary)
 {
     char history[2 * STORE_HISTORY_BYTES + 1];
@@ -144,27 +148,27 @@ static void print_verdict(const struct ctl_place *place, const struct verifying 
            (unsigned long long)summary->findings, place->directory,
            (unsigned long long)summary->rows, (unsigned long long)summary->changes);
     for (int kind = 0; kind < VERIFY_KINDS; kind++)
-        if (verifying->findings.counts[kind] && kind != VERIFY_RULE) {
+        if (findings->counts[kind] && kind != VERIFY_RULE) {
             printf("What to do: stop mupdated if it runs, and see what can be saved with\n"
                    "    mupdatectl repair --dry-run\n");
             break;
         }
-    if (verifying->findings.counts[VERIFY_RULE])
+    if (findings->counts[VERIFY_RULE])
         printf("Rows that break the rules: %s.\n", remedy_of(VERIFY_RULE));
 }
 
-static int print_result(const struct ctl_place *place, struct verifying *verifying,
+static int print_result(const struct ctl_place *place, struct ctl_findings *findings,
                         const struct verify_summary *summary)
 {
-    int status = verifying->findings.status;
+    int status = findings->status;
 
-    ctl_findings_end(&verifying->findings);
+    ctl_findings_end(findings);
     if (status)
         return status;
-    if (verifying->findings.json)
-        status = print_verdict_json(verifying, summary);
+    if (findings->json)
+        status = print_verdict_json(findings, summary);
     else
-        print_verdict(place, verifying, summary);
+        print_verdict(place, findings, summary);
     if (!status)
         status = ctl_flush();
     return status ? status : summary->findings ? CTL_EXIT_FOUND : 0;
@@ -172,9 +176,11 @@ static int print_result(const struct ctl_place *place, struct verifying *verifyi
 
 static int verify_table(const struct ctl_place *place, bool json)
 {
-    struct verifying verifying;
-    struct verify_options options = {
-        .policy = &place->policy, .found = on_found, .context = &verifying};
+    struct ctl_findings findings;
+    struct verify_options options = {.policy = &place->policy,
+                                     .found = on_found,
+                                     .progress = on_progress,
+                                     .context = &findings};
     struct verify_summary summary;
     struct store_error error;
     struct ctl_work work;
@@ -183,15 +189,16 @@ static int verify_table(const struct ctl_place *place, bool json)
 
     if (status)
         return status;
-    ctl_findings_begin(&verifying.findings, json, &verifying.progress);
+    ctl_findings_begin(&findings, json);
     options.directory = work.path;
     options.hot = work.hot;
     status = ctl_as_owner(place);
     if (!status) {
         result = store_verify(&options, &summary, &error);
         ctl_as_self();
+        ctl_progress_end(&findings.progress);
         if (result == STORE_OK)
-            status = print_result(place, &verifying, &summary);
+            status = print_result(place, &findings, &summary);
         else if (result == STORE_REFUSED)
             status = ctl_complain(EX_OSERR, "%s: %s", place->directory, error.text);
         else

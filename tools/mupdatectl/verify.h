@@ -15,19 +15,21 @@
 
 struct ctl_findings {
     bool json;
-    struct ctl_progress *progress; /* taken away before a line is printed */
+    struct ctl_progress progress; /* taken away before a line is printed */
     uint64_t counts[VERIFY_KINDS];
     int status; /* exit status of the printing */
 };
 
-/* progress must stay, and may be one that did not begin. */
-void ctl_findings_begin(struct ctl_findings *findings, bool json, struct ctl_progress *progress);
+void ctl_findings_begin(struct ctl_findings *findings, bool json);
+
+/* The progress of a verification, for the bar; what: "checking". */
+void ctl_findings_step(struct ctl_findings *findings, uint64_t done, uint64_t total);
 
 /* Print one, a line of text or an object, unless there were enough. */
 void ctl_findings_take(struct ctl_findings *findings, const struct verify_finding *finding);
 
-/* Say how many were not shown. */
-void ctl_findings_end(const struct ctl_findings *findings);
+/* Take the bar away, and say how many were not shown. */
+void ctl_findings_end(struct ctl_findings *findings);
 
 /*
  * verify --against WHAT: compare the table with that of a server (HOST[:PORT]) or of a dump
