@@ -191,7 +191,8 @@ int agree_row(struct agree *agree, const struct row *row)
         return wrong_row(agree, row, "its newest change deleted it");
     if (now->sequence != row->sequence)
         return wrong_row(agree, row, "it is not from the newest change of its name");
-    return same_row(row, now) ? 0 : wrong_row(agree, row, "it is not what its newest change made it");
+    return same_row(row, now) ? 0
+                              : wrong_row(agree, row, "it is not what its newest change made it");
 }
 
 static void look_whether_missing(const void *node, VISIT visit, int depth)
