@@ -23,7 +23,7 @@ def digest(path):
     return header.split(b" time=")[0].split(b" term=")[1], total.digest()
 
 
-def test_dump_load_dump_and_backup_restore_are_identical(table, tmp_path):
+def test_dump_load_dump_backup_restore_and_compact_are_identical(table, tmp_path):
     first, second, third = (tmp_path / name for name in ("first", "second", "third"))
     first.write_bytes(compose(nasty_rows(ROWS)))
     table.ctl("load", first)
@@ -31,5 +31,9 @@ def test_dump_load_dump_and_backup_restore_are_identical(table, tmp_path):
     assert digest(second) == digest(first)
     table.ctl("backup", tmp_path / "backup")
     table.ctl("restore", tmp_path / "backup")
+    table.ctl("dump", "-o", third)
+    assert digest(third) == digest(second)
+    table.ctl("verify", "--against", second)
+    table.ctl("compact")
     table.ctl("dump", "-o", third)
     assert digest(third) == digest(second)
