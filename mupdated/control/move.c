@@ -92,6 +92,11 @@ static bool has_partition(struct mupdate_text location)
     return location_server(location).len < location.len;
 }
 
+static uint64_t sum(const struct move_counts *counts)
+{
+    return counts->active + counts->reserved;
+}
+
 /* --- its life --- */
 
 static void release(struct move_task *moving)
@@ -283,7 +288,7 @@ static bool nothing_is_left_to_show(const struct move_task *moving)
 {
     size_t shown = json_array_size(moving->shown);
 
-    return shown == SHOWN_ROWS || shown == moving->total.active + moving->total.reserved;
+    return shown == SHOWN_ROWS || shown == sum(&moving->total);
 }
 
 /* Whether another row may be taken now. */
@@ -369,9 +374,8 @@ static bool say_progress(struct move_task *moving, struct control_session *sessi
     moving->said_ms = now_ms;
     return control_say(session,
                        json_pack("{s:{s:I,s:I}}", "progress", "done",
-                                 (json_int_t)(moving->moved.active + moving->moved.reserved),
-                                 "total",
-                                 (json_int_t)(moving->total.active + moving->total.reserved)),
+                                 (json_int_t)sum(&moving->moved), "total",
+                                 (json_int_t)sum(&moving->total)),
                        true);
 }
 
@@ -393,7 +397,7 @@ static bool say_end(const struct move_task *moving, struct control_session *sess
                            false);
     case MOVE_REFUSED:
         (void)snprintf(text, sizeof text, "%s; %llu were moved before", moving->text,
-                       (unsigned long long)(moving->moved.active + moving->moved.reserved));
+                       (unsigned long long)sum(&moving->moved));
         return control_refuse(session, "refused", text);
     case MOVE_UNCERTAIN:
         return control_refuse(session, "store", "the store does not know what is moved");

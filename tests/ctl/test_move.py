@@ -57,7 +57,8 @@ def test_each_row_is_a_change_of_the_operators_in_both_logs(daemon):
     assert [one[1] for one in changes] == [str(number) for number in range(9, 15)]
     assert all(one[2].startswith("control:") for one in changes)
     assert changes[4][4] == f"reserved {OLD}!p -> reserved {NEW}!z"
-    daemon.wait_for_log(r"move begins: from=old\.test to=new\.test!z active=5 reserved=1 by=control:")
+    daemon.wait_for_log(r"move begins: from=old\.test to=new\.test!z active=5 reserved=1 "
+                        r"by=control:")
     daemon.wait_for_log(r"moved: mailbox=user\.a from=old\.test!p to=new\.test!z "
                         r"user=control:\S+ client=\[control\]$")
     daemon.wait_for_log(r"audit: \[control\] user=control:\S+ sequence=9 command=ACTIVATE "

@@ -120,7 +120,8 @@ def test_a_dump_that_is_damaged_is_no_table_to_compare_with(table, tmp_path):
     path = tmp_path / "other"
     lines = good.splitlines(keepends=True)
     for wrong, text in (
-            (good[:-1], b"in the middle of a line"), (b"".join(lines[:-1]), b"before its last line"),
+            (good[:-1], b"in the middle of a line"),
+            (b"".join(lines[:-1]), b"before its last line"),
             (good.replace(b'"reserved"', b'"mailbox"', 1), b"neither active nor reserved"),
             (good.replace(b"backend0", b"backend9", 1), b"SHA-256"), (good + b"\n", b"follows"),
             (b"".join([lines[0], lines[2], lines[1], *lines[3:]]), b"behind that of the line"),
@@ -134,7 +135,8 @@ def test_a_dump_that_is_damaged_is_no_table_to_compare_with(table, tmp_path):
     table.ctl("verify", "--against", path)
     path.write_bytes(table.dump()[:-3])
     table.ctl("verify", "--against", path, status=EX_DATAERR)
-    path.write_bytes(seal(compose(nasty_rows(3)).rsplit(b"end", 1)[0].replace(b"rows=3", b"rows=4")))
+    path.write_bytes(seal(compose(nasty_rows(3)).rsplit(b"end", 1)[0]
+                          .replace(b"rows=3", b"rows=4")))
     table.ctl("verify", "--against", path, status=EX_DATAERR)
 
 

@@ -11,7 +11,7 @@ static const char *const names[CTL_DIFFERS_KINDS] = {"only-here", "only-there", 
 
 static bool is_there(const struct mupdate_row *row)
 {
-    return row && row->state != MUPDATE_ABSENT;
+    return row->state != MUPDATE_ABSENT;
 }
 
 unsigned ctl_differs(const struct mupdate_row *here, const struct mupdate_row *there)
@@ -56,8 +56,13 @@ int ctl_compare(const struct ctl_source *here, const struct ctl_source *there, c
                     : !has_ours ? 1
                                 : text_compare(ours.mupdate.name, theirs.mupdate.name);
 
-        status = pair(context, order <= 0 ? &ours.mupdate : NULL,
-                      order >= 0 ? &theirs.mupdate : NULL);
+        const struct mupdate_row none = {
+            .state = MUPDATE_ABSENT,
+            .name = order <= 0 ? ours.mupdate.name : theirs.mupdate.name,
+        };
+
+        status = pair(context, order <= 0 ? &ours.mupdate : &none,
+                      order >= 0 ? &theirs.mupdate : &none);
         if (!status && order <= 0)
             has_ours = here->next(here->context, &ours, &status);
         if (!status && order >= 0)
@@ -101,7 +106,7 @@ static int print_text(unsigned differs, const struct mupdate_row *here,
         if (!(differs & kind))
             continue;
         printf("%s\t", names[i]);
-        ctl_write_escaped(stdout, is_there(here) ? here->name : there->name);
+        ctl_write_escaped(stdout, here->name);
         print_part(kind, here);
         print_part(kind, there);
         putchar('\n');
@@ -121,7 +126,7 @@ static int print_object(unsigned differs, const struct mupdate_row *here,
 {
     json_t *kinds = json_array();
     json_t *object = json_pack("{s:o}", "differs", kinds);
-    bool good = object && json_set_text(object, "name", is_there(here) ? here->name : there->name);
+    bool good = object && json_set_text(object, "name", here->name);
 
     for (size_t i = 0; good && i < CTL_DIFFERS_KINDS; i++)
         if (differs & 1U << i)

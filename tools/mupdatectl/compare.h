@@ -24,7 +24,7 @@ enum ctl_differs {
 };
 #define CTL_DIFFERS_KINDS 7
 
-/* 0: they are the same. NULL or absent: there is none. ACLs are compared of active rows only. */
+/* 0: they are the same, or both absent. ACLs are compared of active rows only. */
 unsigned ctl_differs(const struct mupdate_row *here, const struct mupdate_row *there);
 
 struct ctl_compared {
@@ -37,8 +37,9 @@ struct ctl_compared {
 void ctl_compared_count(struct ctl_compared *compared, unsigned differs);
 
 /*
- * Call pair for each name that either has: NULL: it has none. The rows are valid during the call. It
- * returns an exit status, and has said what is wrong; the first that is not 0 ends it. Exit status.
+ * Call pair for each name that either has, with the row of the other absent if it has none. The
+ * rows are valid during the call. It returns an exit status, and has said what is wrong; the first
+ * that is not 0 ends it. Exit status.
  */
 typedef int ctl_pair(void *context, const struct mupdate_row *here,
                      const struct mupdate_row *there);

@@ -28,6 +28,7 @@ static int read_object(struct ctl_json_dump *dump, json_t **object, size_t *len)
     ssize_t got;
 
     *object = NULL;
+    *len = 0;
     errno = 0;
     got = getline(&dump->line, &dump->size, dump->file);
     dump->number++;

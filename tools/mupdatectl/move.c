@@ -282,13 +282,13 @@ const struct ctl_command ctl_move_command = {
     .name = "move",
     .arguments = "--from SERVER --to SERVER",
     .summary = "give a retired server's mailboxes to another",
-    .help = "Change the location of all mailboxes of a server to another server, where their mail\n"
-            "is by now: no mail is moved. Their partition, ACL and state stay. mupdated must run.\n"
-            "Each mailbox is a change of its own, which front-ends see and the log tells; one that\n"
-            "is changed by others at the same moment is left alone, and the exit status is 1. To\n"
-            "run it again does no harm, also when it was interrupted.\n"
+    .help = "Change the location of all mailboxes of a server to another server, where their\n"
+            "mail is by now: no mail is moved. Their partition, ACL and state stay. mupdated must\n"
+            "run. Each mailbox is a change of its own, which front-ends see and the log tells;\n"
+            "one that is changed by others at the same moment is left alone, and the exit status\n"
+            "is 1. To run it again does no harm, also when it was interrupted.\n"
             "\n"
-            "      --from SERVER          the server, or SERVER!PARTITION for one of its partitions\n"
+            "      --from SERVER          the server, or SERVER!PARTITION\n"
             "      --to SERVER            the new server, or SERVER!PARTITION\n"
             "      --rate NUMBER          mailboxes a second, so that front-ends keep up (default\n"
             "                             1000; up to 10000)\n"

@@ -73,7 +73,8 @@ static bool is_meant(const struct against *against, const struct mupdate_row *he
     const struct buffer *server = &against->there.server;
     struct mupdate_text name = {(const char *)buffer_bytes(server), buffer_len(server)};
 
-    return there || name.len == 0 || text_equal(name, location_server(here->location));
+    return there->state != MUPDATE_ABSENT || name.len == 0 ||
+           text_equal(name, location_server(here->location));
 }
 
 static int compare_pair(void *context, const struct mupdate_row *here,
@@ -85,11 +86,11 @@ static int compare_pair(void *context, const struct mupdate_row *here,
     unsigned differs;
     int status;
 
-    ctl_progress_step(&against->progress, against->done += here != NULL);
+    ctl_progress_step(&against->progress, ++against->done);
     if (!is_meant(against, here, there))
         return 0;
     if (ctl_differs(here, there) && changes_meanwhile(against)) {
-        status = ask_again(against, here ? here->name : there->name, &here_now, &there_now);
+        status = ask_again(against, here->name, &here_now, &there_now);
         if (status)
             return status;
         here = &here_now;
@@ -97,7 +98,7 @@ static int compare_pair(void *context, const struct mupdate_row *here,
     }
     differs = ctl_differs(here, there);
     /* By now neither may have it. */
-    if (differs || (here && here->state != MUPDATE_ABSENT))
+    if (differs || here->state != MUPDATE_ABSENT)
         ctl_compared_count(&against->compared, differs);
     if (!differs)
         return 0;

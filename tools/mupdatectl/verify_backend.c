@@ -23,14 +23,13 @@ struct by_backend {
     struct ctl_progress progress;
     const char *name;
     uint64_t done;
-    uint64_t has;    /* mailboxes of its own in its list */
     uint64_t others; /* that its list names another server for */
     bool json;
 };
 
 static bool is_its(const struct by_backend *backend, const struct mupdate_row *row)
 {
-    return row && row->state != MUPDATE_ABSENT &&
+    return row->state != MUPDATE_ABSENT &&
            text_equal(location_server(row->location),
                       (struct mupdate_text){backend->name, strlen(backend->name)});
 }
@@ -39,9 +38,11 @@ static bool is_its(const struct by_backend *backend, const struct mupdate_row *r
 static unsigned differs(const struct by_backend *backend, const struct mupdate_row *here,
                         const struct mupdate_row *there)
 {
-    if (there && here && here->state != MUPDATE_ABSENT && !is_its(backend, here))
+    bool listed = there->state != MUPDATE_ABSENT;
+
+    if (listed && here->state != MUPDATE_ABSENT && !is_its(backend, here))
         return CTL_DIFFERS_ELSEWHERE;
-    if (!there && here->state == MUPDATE_RESERVED)
+    if (!listed && here->state == MUPDATE_RESERVED)
         return CTL_DIFFERS_RESERVATION;
     return ctl_differs(here, there);
 }
@@ -50,26 +51,25 @@ static int compare_pair(void *context, const struct mupdate_row *here,
                         const struct mupdate_row *there)
 {
     struct by_backend *backend = context;
+    const struct mupdate_row none = {.state = MUPDATE_ABSENT, .name = here->name};
+    bool listed = is_its(backend, there);
     struct mupdate_row now;
     unsigned how;
     int status;
 
     ctl_progress_step(&backend->progress, ++backend->done);
-    if (there && !is_its(backend, there)) {
-        backend->others++;
-        there = NULL;
-    }
-    backend->has += there != NULL;
-    if (!there && !is_its(backend, here))
-        return 0;
-    if (differs(backend, here, there) && backend->here.online) {
-        status = ctl_here_find(&backend->here, here ? here->name : there->name, &now);
+    backend->others += !listed && there->state != MUPDATE_ABSENT;
+    if (!listed)
+        there = &none;
+    if (backend->here.online && (listed || is_its(backend, here)) &&
+        differs(backend, here, there)) {
+        status = ctl_here_find(&backend->here, here->name, &now);
         if (status)
             return status;
         here = &now;
-        if (!there && !is_its(backend, here))
-            return 0;
     }
+    if (!listed && !is_its(backend, here))
+        return 0;
     how = differs(backend, here, there);
     ctl_compared_count(&backend->compared, how);
     if (!how)
