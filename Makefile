@@ -40,7 +40,7 @@ SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 RUN_PACKAGES := gcc make pkg-config libdb5.3-dev libuv1-dev libssl-dev libsasl2-dev \
     libsasl2-modules sasl2-bin zlib1g-dev libsystemd-dev libxxhash-dev libjansson-dev libbsd-dev libmicrohttpd-dev
 CHECK_PACKAGES := $(RUN_PACKAGES) libcmocka-dev python3 python3-pytest python3-pytest-xdist openssl mandoc binutils \
-    systemd strace faketime prometheus
+    systemd strace faketime prometheus db5.3-util
 CI_PACKAGES := $(CHECK_PACKAGES) clang libclang-rt-14-dev valgrind
 MURDER_PACKAGES := $(CHECK_PACKAGES) util-linux cyrus-common cyrus-imapd cyrus-pop3d cyrus-murder cyrus-clients
 AUTH_PACKAGES := $(MURDER_PACKAGES) krb5-kdc krb5-admin-server krb5-user libsasl2-modules-gssapi-mit \
