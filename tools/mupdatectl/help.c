@@ -81,6 +81,19 @@ const struct ctl_command *ctl_command_find(const char *name)
     return NULL;
 }
 
+/* Behind arguments that need more than their column the summary has a line of its own. */
+static void print_line(const struct ctl_command *command)
+{
+    enum { NAME_WIDTH = 12, ARGUMENTS_WIDTH = 34 };
+
+    if (strlen(command->arguments) > ARGUMENTS_WIDTH)
+        printf("  %-*s %s\n  %*s %s\n", NAME_WIDTH, command->name, command->arguments,
+               NAME_WIDTH + 1 + ARGUMENTS_WIDTH, "", command->summary);
+    else
+        printf("  %-*s %-*s %s\n", NAME_WIDTH, command->name, ARGUMENTS_WIDTH, command->arguments,
+               command->summary);
+}
+
 int ctl_help(const struct ctl_command *command)
 {
     size_t i;
@@ -92,8 +105,7 @@ int ctl_help(const struct ctl_command *command)
         printf("Usage: mupdatectl [OPTION ...] COMMAND [ARGUMENT ...]\n\n"
                "See, save and change the mailbox list of a MUPDATE server.\n\nCommands:\n");
         for (i = 0; i < COMMANDS; i++)
-            printf("  %-12s %-34s %s\n", commands[i]->name, commands[i]->arguments,
-                   commands[i]->summary);
+            print_line(commands[i]);
         printf("\nmupdatectl COMMAND --help tells more of each.\n");
     }
     fputs(shared_help, stdout);
