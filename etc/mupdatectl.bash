@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Completion of mupdatectl(8) for bash. What it offers is what the program's own help says.
 #
 # SPDX-License-Identifier: BSD-3-Clause
