@@ -252,7 +252,7 @@ def test_a_socket_for_both_ips_is_refused_where_only_one_is_configured(hand_down
 def test_systemds_own_program_starts_it_for_the_first_client(daemons):
     daemon = daemons.make()
     daemon.prefix = ["systemd-socket-activate", f"--listen=127.0.0.1:{daemon.port}",
-                     "--fdname=mupdate"]
+                     "--fdname=mupdate", *(f"--setenv={name}" for name in os.environ)]
     daemon.start(wait=False)
     daemon.wait_for_log("Listening on 127.0.0.1")
     assert not pathlib.Path(daemon.settings["database_directory"]).exists()
