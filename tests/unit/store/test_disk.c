@@ -8,6 +8,7 @@
 
 #include "fixture.h"
 #include "raw.h"
+#include "tests/unit/cases.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -76,10 +77,12 @@ static void wherever_the_disk_becomes_full_each_answer_is_true(void **state)
     struct store_fixture *fixture = *state;
     char location[32];
     char expected[32] = "be!0";
+    /* Or some of these: odd and even ones, and of each remainder of three. */
+    unsigned step = cases_of(60) < 60 ? 5 : 1;
     bool more;
 
     assert_int_equal(try_batch(fixture, 40, expected, long_acl), STORE_OK);
-    for (unsigned successes = 0; successes < 60; successes++) {
+    for (unsigned successes = 0; successes < 60; successes += step) {
         enum store_result result;
 
         (void)snprintf(location, sizeof location, "be!%u", successes + 1);
