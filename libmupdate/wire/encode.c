@@ -52,27 +52,30 @@ void encode_literal(struct buffer *out, struct mupdate_text text)
 }
 
 /* Between quotes these stand for themselves: printable ASCII but for quotes and backslashes. */
-static bool is_plain(char c)
-{
-    return c >= ' ' && c <= '~' && c != '"' && c != '\\';
-}
+static const bool is_plain[256] = {
+    [' ' ... '!'] = true,
+    ['#' ... '['] = true,
+    [']' ... '~'] = true,
+};
 
 static uint8_t *put_quoted(uint8_t *to, const char *text)
 {
-    const char *from = text ? text : "";
+    const uint8_t *from = (const uint8_t *)(text ? text : "");
     uint8_t *last;
 
     *to++ = '"';
-    for (last = to + ENCODE_TEXT_BYTES; *from && to < last; from++) {
-        if (is_plain(*from)) {
-            *to++ = (uint8_t)*from;
+    for (last = to + ENCODE_TEXT_BYTES; to < last; from++) {
+        if (is_plain[*from]) {
+            *to++ = *from;
+        } else if (*from == '\0') {
+            break;
         } else if (*from != '"' && *from != '\\') {
             *to++ = '?';
         } else {
             if (last - to < 2)
                 break;
             *to++ = '\\';
-            *to++ = (uint8_t)*from;
+            *to++ = *from;
         }
     }
     *to++ = '"';
