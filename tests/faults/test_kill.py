@@ -146,6 +146,7 @@ def test_what_a_subscriber_saw_before_the_kill_is_there_afterwards(start):
     daemon = start()
     for turn in range(3):
         stream, client = daemon.subscriber(), daemon.client()
+        assert stream.changes() == []
         client.send(b"".join(command_octets(f"A{number}", "ACTIVATE", f"user.{turn}.{number}",
                                             LOCATIONS[0], "x") for number in range(5000)))
         seen = [stream.change() for _ in range(200)]

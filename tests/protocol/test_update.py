@@ -57,6 +57,8 @@ def test_each_change_reaches_the_stream_at_once_with_nothing_asked_for(daemon):
 
 def test_all_subscribers_get_every_change(daemon):
     streams = [daemon.subscriber() for _ in range(20)]
+    for stream in streams:
+        assert stream.changes() == []
     with daemon.client() as client:
         for number in range(100):
             client.ok("ACTIVATE", f"user.{number:03}", ONE, ACL)
@@ -98,6 +100,7 @@ REFUSED = ['FIND "a"', "LIST", 'RESERVE "user.x" "a!b"', 'ACTIVATE "user.x" "a!b
 
 def test_all_other_commands_get_bad_and_the_stream_goes_on(daemon):
     with daemon.client() as client, daemon.subscriber() as stream:
+        assert stream.changes() == []
         client.ok("ACTIVATE", "user.a", ONE, ACL)
         assert stream.change() == row("MAILBOX", "user.a", ONE, ACL)
         for number, command in enumerate(REFUSED):
