@@ -109,6 +109,15 @@ static int print_change(const struct watch *watch, const struct mupdate_row *row
     return ctl_print_json(object);
 }
 
+/* The dump is complete. Who asks now, and so is live, is not told again what comes first. */
+static int begin_live(struct watch *watch)
+{
+    if (!mupdate_client_noop(ctl_client(watch->ctl)))
+        return ctl_complain(EX_OSERR, "out of memory");
+    watch->phase = PHASE_ASKED;
+    return print_synchronized(watch);
+}
+
 /* What the server says. Exit status; EX_TEMPFAIL when another connection may help. */
 static int take(struct watch *watch, const struct mupdate_client_event *event)
 {
@@ -123,9 +132,9 @@ static int take(struct watch *watch, const struct mupdate_client_event *event)
     case MUPDATE_CLIENT_DONE:
         if (event->reply != MUPDATE_OK)
             return ctl_refused(event->reply, event->text);
-        watch->phase = PHASE_LIVE;
         watch->pause_ms = FIRST_PAUSE_MS;
-        return event->command == watch->update ? print_synchronized(watch) : 0;
+        watch->phase = PHASE_LIVE;
+        return event->command == watch->update ? begin_live(watch) : 0;
     case MUPDATE_CLIENT_GOODBYE:
         (void)ctl_refused(event->reply, event->text);
         return EX_TEMPFAIL;
