@@ -122,6 +122,7 @@ class Daemon:
             "admins": USER,
             "allowplaintext": "yes",
             "failedloginpause": "0",
+            "authentication_timeout": f"{PATIENCE_S}s",
             "log_level": "debug",
             "sasl_pwcheck_method": "auxprop",
             "sasl_auxprop_plugin": "sasldb",
