@@ -14,13 +14,6 @@ static const struct ctl_command *const commands[] = {
     &ctl_deactivate_command,
     &ctl_delete_command,
     &ctl_ping_command,
-    &ctl_status_command,
-    &ctl_connections_command,
-    &ctl_kick_command,
-    &ctl_log_command,
-    &ctl_reservations_command,
-    &ctl_release_command,
-    &ctl_move_command,
     &ctl_dump_command,
     &ctl_load_command,
     &ctl_backup_command,
@@ -32,6 +25,13 @@ static const struct ctl_command *const commands[] = {
     &ctl_repair_command,
     &ctl_compact_command,
     &ctl_trim_command,
+    &ctl_status_command,
+    &ctl_connections_command,
+    &ctl_kick_command,
+    &ctl_log_command,
+    &ctl_reservations_command,
+    &ctl_release_command,
+    &ctl_move_command,
 };
 /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is an array of pointers */
 static const size_t COMMANDS = sizeof commands / sizeof *commands;
