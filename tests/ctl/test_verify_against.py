@@ -194,6 +194,7 @@ def test_what_cannot_be_compared_with_is_told_of(pair):
     here, other = pair
     for what, status, text in (
             ("/no/such/file", EX_NOINPUT, b"cannot read"), ("./none", EX_NOINPUT, b"cannot read"),
+            ("/dev/null", EX_NOINPUT, b"no regular file"), ("/", EX_NOINPUT, b"no regular file"),
             ("127.0.0.1:1", EX_TEMPFAIL, b"cannot reach"),
             ("a:b:c/x", EX_USAGE, b"there is no such file; --against a:b:c/x")):
         assert text in here.ctl("verify", "--against", what, status=status).stderr

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -74,9 +75,16 @@ static int open_cyrus(struct ctl_there *there, const char *path, const char *ser
 static int open_file(struct ctl_there *there, FILE *file, const struct rule_policy *policy)
 {
     char begin[sizeof json_begin] = "";
-    size_t len = fread(begin, 1, sizeof begin - 1, file);
+    struct stat about;
+    size_t len;
     int status;
 
+    if (fstat(fileno(file), &about) != 0 || !S_ISREG(about.st_mode)) {
+        (void)fclose(file);
+        return ctl_complain(EX_NOINPUT, "%s is no regular file; it is read more than once, so it "
+                                        "must be one", there->what);
+    }
+    len = fread(begin, 1, sizeof begin - 1, file);
     if (ferror(file)) {
         status = ctl_complain(EX_NOINPUT, "cannot read %s: %s", there->what, strerror(errno));
         (void)fclose(file);
