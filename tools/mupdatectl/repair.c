@@ -417,7 +417,7 @@ static const struct option repair_options[] = {
 
 const struct ctl_command ctl_repair_command = {
     .name = "repair",
-    .arguments = "[--dry-run] [--dump FILE | --backup DIRECTORY]",
+    .arguments = "[--dry-run] [OPTION ...]",
     .summary = "make a new table of a damaged one",
     .help =
         "Make a new table from what is left of a damaged one, and put it in its place. mupdated\n"

@@ -255,7 +255,7 @@ static const struct option verify_options[] = {
 
 const struct ctl_command ctl_verify_command = {
     .name = "verify",
-    .arguments = "[--against SERVER|FILE | --backend NAME --list FILE]",
+    .arguments = "[OPTION ...]",
     .summary = "see that the table is good, or compare it",
     .help =
         "See that every page, record and number of the master's database is good and that they\n"
