@@ -184,13 +184,6 @@ def test_files_that_are_left_over_do_no_harm(tables, copy_of, daemons):
     assert serves(daemons, directory, tables["stopped"].rows) == "right"
 
 
-def test_a_log_file_that_is_not_needed_may_be_gone(tables, copy_of):
-    directory = copy_of("young")
-    number = max(int(path.suffix[1:]) for path in directory.glob("log.*"))
-    assert number == 1 and tables["young"]
-    assert verify(directory, 0)[1]["verdict"] == "good"
-
-
 def test_a_table_in_use_is_verified_by_a_copy_and_not_repaired(start):
     daemon = start()
     with daemon.client() as client:
