@@ -19,8 +19,8 @@ struct agree;
 enum agree_about { AGREE_CHANGE, AGREE_ROW };
 
 /*
- * Called with each thing that is wrong, in words, static; sequence is of the change, or of the row's. False:
- * stop.
+ * Called with each thing that is wrong, in words, static; sequence is of the change, or of the
+ * row's. False: stop.
  */
 typedef bool agree_found(void *context, enum agree_about about, struct mupdate_text name,
                          uint64_t sequence, const char *wrong);

@@ -29,8 +29,8 @@ enum store_result store_build_row(struct store_build *build, const struct row *r
                                   struct store_error *error);
 
 /*
- * Put a change behind those before it: the numbers are dense, and the last is that of the table. All
- * rows came before. Results as of store_build_row().
+ * Put a change behind those before it: the numbers are dense, and the last is that of the
+ * table. All rows came before. Results as of store_build_row().
  */
 enum store_result store_build_change(struct store_build *build, const struct change *change,
                                      struct store_error *error);

@@ -3,8 +3,8 @@
  * is damaged. For a file that nobody uses and that was recovered, or cannot be.
  *
  * The leaves of a B-tree are linked in the order of their keys. When one row of good leaves
- * goes from a first one to a last one, and there are no others, then nothing is missing, whatever the
- * other pages hold.
+ * goes from a first one to a last one, and there are no others, then nothing is missing,
+ * whatever the other pages hold.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */

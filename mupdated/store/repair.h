@@ -1,12 +1,13 @@
 /*
  * A new table from what is left of a damaged one.
  *
- * What is in the log of changes is what was acknowledged: each change was written to it together with
- * its row. So a row is right when it is what the newest change of its name made it; and rows that the
- * log does not reach back to are right when no page of rows is missing, or when they come from a
- * dump or a backup of the same history that is not older than the log. Only if all of that is so, and
- * Berkeley DB's log lacks nothing, is the new table the old one, with its history and its log of
- * changes. Else it is a new one, not confirmed, with all that could be found.
+ * What is in the log of changes is what was acknowledged: each change was written to it
+ * together with its row. So a row is right when it is what the newest change of its name made
+ * it; and rows that the log does not reach back to are right when no page of rows is missing,
+ * or when they come from a dump or a backup of the same history that is not older than the log.
+ * Only if all of that is so, and Berkeley DB's log lacks nothing, is the new table the old one,
+ * with its history and its log of changes. Else it is a new one, not confirmed, with all that
+ * could be found.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */

@@ -1,7 +1,7 @@
 /*
  * All that can be read of a damaged table, from wherever it can: after a recovery of a copy, of
- * those of its files that can be recovered; from Berkeley DB's log alone when that reaches back to the
- * begin; or else from the pages as they lie there. The table itself is only read.
+ * those of its files that can be recovered; from Berkeley DB's log alone when that reaches back
+ * to the begin; or else from the pages as they lie there. The table itself is only read.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -44,8 +44,8 @@ struct salvage {
 };
 
 /*
- * Read it; the fields up to context are set, the others zero. STORE_OK; STORE_NEWER; STORE_REFUSED: no
- * room, no memory.
+ * Read it; the fields up to context are set, the others zero. STORE_OK; STORE_NEWER;
+ * STORE_REFUSED: no room, no memory.
  */
 enum store_result salvage_read(struct salvage *salvage, struct store_error *error);
 void salvage_free(struct salvage *salvage);

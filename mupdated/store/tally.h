@@ -31,8 +31,8 @@ void tally_row(struct tally *tally, const struct row *row);
 bool tally_change(struct tally *tally, const struct change *change);
 
 /*
- * All came. True: they are of one table; else *sequence is a change that the rows contradict, or 0: two
- * rows are of one change.
+ * All came. True: they are of one table; else *sequence is a change that the rows contradict,
+ * or 0: two rows are of one change.
  */
 bool tally_end(const struct tally *tally, uint64_t *sequence);
 

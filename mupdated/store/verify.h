@@ -64,7 +64,8 @@ struct verify_summary {
 
 /*
  * Look. STORE_OK: at everything that could be looked at, and *summary says what came of it;
- * STORE_ABSENT: there is no table; STORE_NEWER; STORE_REFUSED: it cannot be told, for want of memory.
+ * STORE_ABSENT: there is no table; STORE_NEWER; STORE_REFUSED: it cannot be told, for want of
+ * memory.
  */
 enum store_result store_verify(const struct verify_options *options,
                                struct verify_summary *summary, struct store_error *error);

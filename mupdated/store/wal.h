@@ -3,8 +3,8 @@
  * the first record that it cannot read is the end, whatever stands behind it.
  *
  * A file has its full size, of zeros, from the begin. It begins with a record of its own kind.
- * Each record begins with the offset of the one before it, its length and a sum; the numbers are in the
- * order of the machine.
+ * Each record begins with the offset of the one before it, its length and a sum; the numbers
+ * are in the order of the machine.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */

@@ -19,10 +19,10 @@ enum work_part {
 };
 
 /*
- * Copy these parts of the table in from into the directory to, which exists and has none of them. The
- * caller holds the lock of from. A file that the disk cannot read all of is copied with
- * zeros in the place of what it cannot. progress may be NULL. STORE_OK, or STORE_REFUSED: no room,
- * or another error, or progress said so.
+ * Copy these parts of the table in from into the directory to, which exists and has none of
+ * them. The caller holds the lock of from. A file that the disk cannot read all of is copied
+ * with zeros in the place of what it cannot. progress may be NULL. STORE_OK, or STORE_REFUSED:
+ * no room, or another error, or progress said so.
  */
 enum store_result work_copy(const char *from, const char *to, unsigned parts,
                             store_progress *progress, void *context, struct store_error *error);
@@ -32,8 +32,8 @@ int work_clear(const char *directory);
 
 /*
  * Have Berkeley DB recover what is in a directory, all of its log or what the last checkpoint
- * left, so that its files need no log; nothing is opened as a table. STORE_OK or STORE_BROKEN with its
- * words.
+ * left, so that its files need no log; nothing is opened as a table. STORE_OK or STORE_BROKEN
+ * with its words.
  */
 enum store_result work_recover(const char *directory, bool all, struct store_error *error);
 

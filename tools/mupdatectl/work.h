@@ -16,8 +16,9 @@ struct ctl_work {
 };
 
 /*
- * Take one, inside the database: file by file while nobody uses it, and nobody can until the end; else
- * from the mupdated that does. Needs room for a second table. Shows a progress bar. Exit status.
+ * Take one, inside the database: file by file while nobody uses it, and nobody can until the
+ * end; else from the mupdated that does. Needs room for a second table. Shows a progress bar.
+ * Exit status.
  */
 int ctl_work_take(struct ctl_work *work, const struct ctl_place *place);
 
