@@ -170,6 +170,11 @@ def test_systemd_starts_it_in_its_sandbox_and_no_client_is_refused_at_an_upgrade
         assert show(booted, unit, "ActiveState") == "inactive"
         assert booted.run("systemctl", "is-enabled", unit, status=1).strip() == "disabled"
     configure(booted)
+    with open(booted.path("/etc/mupdated.conf"), "a", encoding="ascii") as file:
+        file.write("listen: * unix:/run/mupdated/socket\n")
+    booted.shell("mkdir /etc/systemd/system/mupdated.socket.d; "
+                 "printf '[Socket]\\nListenStream=/run/mupdated/socket\\n' "
+                 ">/etc/systemd/system/mupdated.socket.d/local.conf; systemctl daemon-reload")
     booted.run("systemctl", "enable", "--now", "mupdated.socket", "mupdated.service")
     ctl(booted, "activate", "user.anna", "one.test!default", "anna", "lrs")
     said = booted.run("journalctl", "--no-pager", "--unit=mupdated.service")
@@ -192,6 +197,12 @@ def test_systemd_starts_it_in_its_sandbox_and_no_client_is_refused_at_an_upgrade
     assert "one.test!default" in ctl(booted, "find", "user.anna")
     assert show(booted, "mupdated.service", "ActiveState") == "active"
 
+    # A socket with a path is there as long as its unit, too.
+    booted.run("systemctl", "stop", "mupdated.service")
+    booted.run("/usr/bin/python3", "-c", "import socket; one = socket.socket(socket.AF_UNIX); "
+               "one.connect('/run/mupdated/socket'); assert one.recv(1) == b'*'")
+    assert show(booted, "mupdated.service", "ActiveState") == "active"
+
     # An administrator's policy that nothing is started or stopped by packages is obeyed.
     policy = booted.path("/usr/sbin/policy-rc.d")
     policy.write_text("#!/bin/sh\nexit 101\n")
@@ -206,6 +217,7 @@ def test_systemd_starts_it_in_its_sandbox_and_no_client_is_refused_at_an_upgrade
     assert "/usr/sbin/mupdated" not in processes(booted)
     assert booted.run("/usr/bin/python3", "-c", "import socket; print(socket.socket().connect_ex("
                       "('127.0.0.1', 3905)))").strip() == str(errno.ECONNREFUSED)
-    assert not [name for name in booted.new_files() if "/systemd/system" in name
-                and "mupdated" in name]
+    assert {name for name in booted.new_files() if "/systemd/system" in name
+            and "mupdated" in name} == {"/etc/systemd/system/mupdated.socket.d",
+                                        "/etc/systemd/system/mupdated.socket.d/local.conf"}
     assert booted.run("systemctl", "is-system-running").strip() == "running"
