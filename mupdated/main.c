@@ -32,7 +32,8 @@ struct kept {
 struct process {
     const char *config_file;
     uv_loop_t loop;
-    uv_signal_t signals[3];
+    uv_signal_t stop_signals[2];
+    uv_signal_t reload_signal;
     struct master master;
     struct kept *kept;
     bool stopping;
@@ -167,17 +168,13 @@ static void on_reload_signal(uv_signal_t *signal, int number)
     sd_notify(0, "READY=1");
 }
 
-static void catch_signals(struct process *process)
+static void catch_signal(struct process *process, uv_signal_t *signal, int number,
+                         uv_signal_cb callback)
 {
-    static const int numbers[3] = {SIGTERM, SIGINT, SIGHUP};
-
-    for (size_t i = 0; i < 3; i++) {
-        process->signals[i].data = process;
-        uv_signal_init(&process->loop, &process->signals[i]);
-        uv_signal_start(&process->signals[i],
-                        numbers[i] == SIGHUP ? on_reload_signal : on_stop_signal, numbers[i]);
-        uv_unref((uv_handle_t *)&process->signals[i]);
-    }
+    signal->data = process;
+    uv_signal_init(&process->loop, signal);
+    uv_signal_start(signal, callback, number);
+    uv_unref((uv_handle_t *)signal);
 }
 
 static int serve(struct process *process, const struct config *config)
@@ -190,6 +187,8 @@ static int serve(struct process *process, const struct config *config)
         log_error("cannot start: %s", uv_strerror(code));
         return EX_OSERR;
     }
+    /* One that comes while the table is read is obeyed behind that, and ends nothing. */
+    catch_signal(process, &process->reload_signal, SIGHUP, on_reload_signal);
     code = master_bind(&process->master, &process->loop, config);
     if (code != EX_OK || (code = privileges_drop(config)) != EX_OK)
         return code;
@@ -197,11 +196,13 @@ static int serve(struct process *process, const struct config *config)
     privileges_check_files(config);
     code = master_start(&process->master);
     if (code == EX_OK) {
-        catch_signals(process);
+        catch_signal(process, &process->stop_signals[0], SIGTERM, on_stop_signal);
+        catch_signal(process, &process->stop_signals[1], SIGINT, on_stop_signal);
         log_notice("ready: version=%s server=%s", MUPDATED_VERSION, config->servername);
         sd_notify(0, "READY=1");
     } else if (process->master.store) {
         /* The writer may run already: the database is closed in good order all the same. */
+        process->stopping = true;
         master_stop(&process->master, on_stopped, process);
     } else {
         return code;

@@ -9,7 +9,8 @@ import socket
 
 import pytest
 
-from mupdated import Client, PASSWORD, PATIENCE_S, USERS, row
+from mupdated import Client, PASSWORD, PATIENCE_S, USERS, free_port, row
+from sandbox import Traced, needs_tracing
 
 import sasl
 
@@ -92,6 +93,23 @@ def test_sigint_is_an_orderly_end_too(start):
     daemon = start()
     daemon.signal(signal.SIGINT)
     assert daemon.wait() == 0
+
+
+@needs_tracing
+@pytest.mark.parametrize("settings, code", [({}, 0),
+                                            ({"listen": "unix:/nowhere/socket"}, EX_UNAVAILABLE)])
+def test_a_sighup_while_it_starts_ends_nothing(daemons, tmp_path, settings, code):
+    daemon = Traced.make(daemons, tmp_path / "trace", metrics_listen=str(free_port()), **settings)
+    # The lock of the table is slow to be had.
+    daemon.prefix += ["-e", "trace=flock", "-e", "inject=flock:delay_enter=1000000"]
+    daemon.start(wait=False)
+    daemon.wait_for_log("listening: metrics=")
+    daemon.signal(signal.SIGHUP)
+    if code == 0:
+        daemon.wait_for_log("reload: done")
+        daemon.signal(signal.SIGTERM)
+    assert daemon.wait() == code
+    assert ("reload: " in daemon.log()) == (code == 0)
 
 
 def fill(daemon, rows):
