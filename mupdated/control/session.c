@@ -108,13 +108,17 @@ static bool handle_line(struct control_session *session, const char *line, size_
 {
     json_error_t error;
     json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
+    const char *what = request ? "another kind of value" : error.text;
+    const char *near = strstr(what, " near '");
     char text[256];
     bool good;
 
     session->id = 0;
     if (!json_is_object(request)) {
-        (void)snprintf(text, sizeof text, "this is no JSON object in a line: %s",
-                       request ? "another kind of value" : error.text);
+        /* What it is near to is cut anywhere, so that it may be no UTF-8. */
+        (void)snprintf(text, sizeof text, "this is no JSON object in a line: %.*s, octet %d",
+                       near ? (int)(near - what) : (int)strlen(what), what,
+                       request ? 1 : error.position);
         json_decref(request);
         return control_refuse(session, "syntax", text);
     }
