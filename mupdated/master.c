@@ -164,7 +164,7 @@ static int read_table(struct master *master)
         log_error("cannot read the table: rows and log of changes contradict each other at "
                   "change %llu: see mupdatectl verify and repair",
                   (unsigned long long)sequence);
-        code = EX_IOERR;
+        code = EX_DATAERR;
     } else {
         code = EX_OK;
     }
