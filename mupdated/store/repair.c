@@ -296,12 +296,29 @@ static void check_contradiction(struct repair *repair, const struct name_witness
             wrong);
 }
 
+/*
+ * What the log of changes tells of a name; NULL: nothing. Behind a change before a gap there may
+ * have been another, such as a deletion: where all else is sure only a row that it contradicts
+ * makes it count.
+ */
+static const struct witness *told_by_log(const struct repair *repair,
+                                         const struct name_witnesses *all, const char *wrong)
+{
+    const struct witness *change = all->change;
+    bool sure = repair->proof != PROOF_NONE && repair->salvage.log_is_whole;
+
+    if (!change || !sure || change->change->now.sequence >= repair->first ||
+        (wrong && repair->proof == PROOF_ROWS))
+        return change;
+    return NULL;
+}
+
 /* What a name is in the new table; NULL: it is not there. */
 static const struct witness *decide(struct repair *repair, const struct name_witnesses *all)
 {
     struct repair_summary *summary = repair->summary;
     const char *wrong = all->row ? row_is_wrong(repair, all) : NULL;
-    const struct witness *chosen = newer(all->change, all->base);
+    const struct witness *chosen = newer(told_by_log(repair, all, wrong), all->base);
     bool row_counts = repair->proof == PROOF_ROWS || repair->proof == PROOF_NONE;
     bool kept;
 

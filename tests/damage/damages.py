@@ -145,6 +145,12 @@ def gap(directory, tables):
     plant(directory, CHANGES, "delete", sequence(tables[directory.name].last - 40))
 
 
+def gap_of_a_deletion(directory, tables):
+    """What made the row is in the log of changes yet, before what is missing."""
+    assert b"user.0034" not in tables[directory.name].rows
+    plant(directory, CHANGES, "delete", sequence(tables[directory.name].last - 5))
+
+
 def undecodable_change(directory, tables):
     plant(directory, CHANGES, "put", sequence(tables[directory.name].last - 40), b"\1\2")
 
@@ -250,6 +256,8 @@ DAMAGES = [
     Damage("an old row that cannot be read", "stopped", put_octets(ROWS, OLD_ROW, b"\1\2\3"),
            {("record", ROWS)}, "some", "--dump"),
     Damage("a change is missing", "stopped", gap, {("sequence", CHANGES)}),
+    Damage("a change that deleted a row is missing", "young", gap_of_a_deletion,
+           {("sequence", CHANGES)}),
     Damage("a change that cannot be read", "stopped", undecodable_change,
            {("record", CHANGES)}),
     Damage("a change that is there twice", "stopped", duplicate_change,
