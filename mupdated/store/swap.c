@@ -94,6 +94,8 @@ enum store_result swap_begin(struct swap_paths *paths, const char *directory,
                           paths->directory);
     } else if (errno != ENOENT) {
         return refuse(error, "%s: %s", paths->directory, strerror(errno));
+    } else {
+        paths->missing = true;
     }
     /* What counts is who acts, which access(2) does not ask. */
     if (faccessat(AT_FDCWD, paths->parent, W_OK | X_OK, AT_EACCESS) != 0)
@@ -268,7 +270,8 @@ enum store_result swap_end(struct swap_paths *paths, struct store_error *error)
     if (code != 0)
         return refuse(error, "%s: cannot make the new table durable: %s", paths->fresh,
                       strerror(code));
-    if (lstat(paths->directory, &status) != 0) {
+    if (paths->missing || lstat(paths->directory, &status) != 0) {
+        /* This fails when a master was started meanwhile, whose lock nobody holds: it has files. */
         code = rename(paths->fresh, paths->directory) == 0 ? 0 : errno;
     } else {
         code = exchange(paths);

@@ -22,6 +22,7 @@
 #define SWAP_OLD ".old-"
 
 struct swap_paths {
+    bool missing;             /* there was no directory at the begin, and so no lock of it */
     char directory[PATH_MAX]; /* without symbolic links */
     char parent[PATH_MAX];
     char fresh[PATH_MAX];     /* the new one's; "" while there is none */
@@ -41,8 +42,9 @@ enum store_result swap_make(struct swap_paths *paths, struct store_error *error)
 
 /*
  * Put the table in paths->fresh, which is whole and closed, in its place, and the old one to
- * paths->old; durable. The caller holds the lock of the old one, if there is one. STORE_OK, or
- * STORE_REFUSED with all as it was, paths->fresh included.
+ * paths->old; durable. The caller holds the lock of the old one, if there is one; one that
+ * somebody has made since swap_begin() is not touched. STORE_OK, or STORE_REFUSED with all as it
+ * was, paths->fresh included.
  */
 enum store_result swap_end(struct swap_paths *paths, struct store_error *error);
 

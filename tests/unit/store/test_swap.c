@@ -134,6 +134,20 @@ static void the_new_table_takes_the_place_and_the_old_one_is_kept(void **state)
     assert_string_equal(paths.old, "");
 }
 
+/* By a master that was started meanwhile: nobody holds its lock. */
+static void a_table_that_was_made_meanwhile_keeps_its_place(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct swap_paths paths;
+
+    make_new(fixture, &paths);
+    make_old(fixture);
+    assert_int_equal(swap_end(&paths, &fixture->error), STORE_REFUSED);
+    assert_int_equal(table_at(fixture, fixture->directory), 'o');
+    assert_int_equal(table_at(fixture, paths.fresh), 'n');
+    swap_abandon(&paths);
+}
+
 static void two_in_one_second_are_both_kept(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -317,6 +331,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, place_only, store_fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(the_new_table_takes_the_place_and_the_old_one_is_kept),
+        TEST(a_table_that_was_made_meanwhile_keeps_its_place),
         TEST(two_in_one_second_are_both_kept),
         TEST(killed_at_any_step_a_whole_table_is_in_the_place_and_the_old_one_is_there),
         TEST(killed_between_two_renames_no_empty_table_is_made),
