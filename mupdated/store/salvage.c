@@ -160,7 +160,7 @@ static int recover(const struct salvage *salvage, unsigned wanted, bool all,
 
     if (code != 0)
         return code;
-    if (work_copy(salvage->directory, salvage->work, wanted, NULL, NULL, error) != STORE_OK)
+    if (work_copy(salvage->directory, salvage->work, wanted, NULL, NULL, NULL, error) != STORE_OK)
         return ECANCELED;
     return work_recover(salvage->work, all, error) == STORE_OK ? 0 : ENOTRECOVERABLE;
 }

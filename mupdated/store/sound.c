@@ -81,7 +81,8 @@ enum store_result store_check_log(struct store *store, struct store_error *error
     bool there;
     int code;
 
-    if (store->options.copy)
+    /* The last log file of another copy was being written to. */
+    if (store->options.copy && !store->options.settled)
         return STORE_OK;
     code = look_at(store, FORMAT_META, &last);
     there = code != ENOENT;

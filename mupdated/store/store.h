@@ -25,6 +25,7 @@ struct store_options {
     bool existing;         /* do not make a new, empty table */
     bool locked;           /* the caller holds its lock (store_lock_take()) until it is closed */
     bool copy;             /* a copy that store_backup() made: all of its log is to be redone */
+    bool settled;          /* with copy: nothing wrote to it while it was copied */
     /* level: <syslog.h>. Called in any thread that calls the store; must not call the store. */
     void (*log)(void *context, int level, const char *text);
     /*

@@ -15,7 +15,6 @@
 #include "mupdated/store/private.h"
 #include "mupdated/store/records.h"
 #include "mupdated/store/wal.h"
-#include "mupdated/store/work.h"
 
 enum { ROWS, CHANGES, META, DATABASES };
 
@@ -505,10 +504,21 @@ static bool is_table(struct verify *verify)
     return is || wal_read(&wal, verify->options->directory, false) != 0 || wal.last != 0;
 }
 
+static void tell_unread(struct verify *verify)
+{
+    const struct work_unread *unread = verify->options->unread;
+
+    if (unread && unread->octets)
+        tell(verify, VERIFY_FILE, unread->file,
+            "the disk cannot read all of it: %" PRIu64 " octets", unread->octets);
+}
+
 static enum store_result look(struct verify *verify)
 {
     enum store_result result;
     int code = check_log(verify);
+
+    tell_unread(verify);
 
     if (code == 0) {
         recover(verify);

@@ -8,6 +8,7 @@
 #define STORE_VERIFY_H
 
 #include "mupdated/store/copy.h"
+#include "mupdated/store/work.h"
 #include "mupdated/table/rule.h"
 
 enum verify_kind {
@@ -44,6 +45,7 @@ struct verify_options {
     /* A copy of a table, nobody else's, which is recovered: work_copy() or store_backup(). */
     const char *directory;
     bool hot; /* by store_backup(), of a table in use */
+    const struct work_unread *unread; /* what work_copy() could not read; NULL: nothing */
     const struct rule_policy *policy; /* what a row may be */
     verify_found *found;
     verify_progress *progress; /* NULL: none */

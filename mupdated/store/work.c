@@ -16,6 +16,9 @@
 #define PIECE_BYTES (256U << 10)
 #define SECTOR_BYTES 4096
 
+/* Zeros would look like a page or a record that was never written. */
+#define UNREAD_OCTET 0xdb
+
 #define RECOVERY_CACHE_BYTES (64U << 20)
 
 struct work {
@@ -24,6 +27,7 @@ struct work {
     unsigned parts;
     store_progress *progress;
     void *context;
+    struct work_unread *unread;
     uint64_t done;
     uint64_t total;
     unsigned char *piece;
@@ -67,7 +71,7 @@ static int add_sizes(struct work *work, const char *directory)
 }
 
 /* What the disk cannot give is read in small parts, to lose no more than must be. */
-static ssize_t read_piece(const struct work *work, int fd, off_t at, off_t size)
+static ssize_t read_piece(const struct work *work, int fd, const char *name, off_t at, off_t size)
 {
     size_t want = size - at < PIECE_BYTES ? (size_t)(size - at) : PIECE_BYTES;
     ssize_t got = pread(fd, work->piece, want, at);
@@ -79,7 +83,11 @@ static ssize_t read_piece(const struct work *work, int fd, off_t at, off_t size)
     got = pread(fd, work->piece, want, at);
     if (got >= 0 || errno != EIO)
         return got;
-    memset(work->piece, 0, want);
+    memset(work->piece, UNREAD_OCTET, want);
+    if (work->unread) {
+        work->unread->octets += want;
+        (void)snprintf(work->unread->file, sizeof work->unread->file, "%s", name);
+    }
     return (ssize_t)want;
 }
 
@@ -103,14 +111,14 @@ static bool is_zero(const unsigned char *piece, size_t len)
     return len > 0 && piece[0] == 0 && memcmp(piece, piece + 1, len - 1) == 0;
 }
 
-static int copy_octets(struct work *work, int from, int to)
+static int copy_octets(struct work *work, const char *name, int from, int to)
 {
     struct stat status;
     off_t at = 0;
     int code = fstat(from, &status) == 0 && S_ISREG(status.st_mode) ? 0 : EINVAL;
 
     while (code == 0 && at < status.st_size) {
-        ssize_t got = read_piece(work, from, at, status.st_size);
+        ssize_t got = read_piece(work, from, name, at, status.st_size);
 
         if (got < 0 && errno == EINTR)
             continue;
@@ -135,7 +143,7 @@ static int copy_file(struct work *work, const char *name)
     if (from < 0)
         return errno;
     to = openat(work->to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    code = to < 0 ? errno : copy_octets(work, from, to);
+    code = to < 0 ? errno : copy_octets(work, name, from, to);
     close(from);
     if (to >= 0 && close(to) != 0 && code == 0)
         code = errno;
@@ -159,12 +167,16 @@ static int copy_files(struct work *work, const char *from)
 }
 
 enum store_result work_copy(const char *from, const char *to, unsigned parts,
-                            store_progress *progress, void *context, struct store_error *error)
+                            store_progress *progress, void *context, struct work_unread *unread,
+                            struct store_error *error)
 {
-    struct work work = {.parts = parts, .progress = progress, .context = context};
+    struct work work = {
+        .parts = parts, .progress = progress, .context = context, .unread = unread};
     struct statvfs space;
     int code = add_sizes(&work, from);
 
+    if (unread)
+        *unread = (struct work_unread){.octets = 0};
     /* Its own needs come first, and recovery takes some more. */
     if (code == 0 && statvfs(to, &space) == 0 &&
         (uint64_t)space.f_bavail * space.f_frsize <

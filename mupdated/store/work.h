@@ -18,14 +18,22 @@ enum work_part {
     WORK_ALL = 15,
 };
 
+/* What the disk could not read. */
+struct work_unread {
+    uint64_t octets;
+    char file[256]; /* the last one that has some */
+};
+
 /*
  * Copy these parts of the table in from into the directory to, which exists and has none of
  * them. The caller holds the lock of from. A file that the disk cannot read all of is copied
- * with zeros in the place of what it cannot. progress may be NULL. STORE_OK, or STORE_REFUSED:
- * no room, or another error, or progress said so.
+ * with octets that look like damage in the place of what it cannot, and *unread is filled. It
+ * and progress may be NULL. STORE_OK, or STORE_REFUSED: no room, or another error, or progress
+ * said so.
  */
 enum store_result work_copy(const char *from, const char *to, unsigned parts,
-                            store_progress *progress, void *context, struct store_error *error);
+                            store_progress *progress, void *context, struct work_unread *unread,
+                            struct store_error *error);
 
 /* Remove all files of a directory. 0 or an errno code. */
 int work_clear(const char *directory);

@@ -12,8 +12,9 @@ import struct
 import pytest
 
 import mupdated
-from damages import DAMAGES, META, NEWER
+from damages import DAMAGES, META, NEWER, flip_log
 from dumps import Table, nasty_rows, parse
+from injection import needs_strace, strace
 from tables import facts, make_loaded, make_old, make_young, plant
 
 EX_DATAERR, EX_UNAVAILABLE = 65, 69
@@ -172,6 +173,31 @@ def test_a_table_of_a_newer_format_is_left_to_the_newer_program(copy_of, daemons
         assert b"has format 99" in error and b"use the newer program" in error
     assert serves(daemons, directory, {}) == "refuses"
     assert octets_of(directory) == before
+
+
+@needs_strace
+def test_what_the_disk_cannot_read_is_damage_and_not_a_write_that_was_not_finished(copy_of):
+    directory = copy_of("killed")
+    log, = directory.glob("log.*")
+    table = Table(directory)
+
+    def on_a_bad_disk(*arguments):
+        return strace(table.command(*arguments), "-P", log, "-e", "trace=pread64", "-o",
+                      "/dev/null", "-e", "inject=pread64:error=EIO:when=1+")
+    done = on_a_bad_disk("verify")
+    assert done.returncode == 1 and b"log.0000000002: the disk cannot read all of it" in done.stdout
+    # What mupdated refuses repair does not take for good.
+    assert on_a_bad_disk("dump").returncode == EX_DATAERR
+    done = on_a_bad_disk("repair", "--dry-run")
+    assert done.returncode == 1 and b"Something may be lost" in done.stdout, done
+
+
+def test_a_backup_with_a_damaged_log_is_not_restored_as_a_shorter_one(copy_of, tmp_path):
+    directory = copy_of("killed")
+    flip_log(directory, None)
+    done = Table(tmp_path / "restored").ctl("restore", directory, status=EX_DATAERR)
+    assert b"changes may be lost" in done.stderr
+    assert b"--database %s verify" % str(directory).encode() in done.stderr
 
 
 def test_files_that_are_left_over_do_no_harm(tables, copy_of, daemons):

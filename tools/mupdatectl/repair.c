@@ -130,12 +130,13 @@ static int open_backup(struct repairing *repairing)
 
     if (status)
         return status;
-    result = work_copy(repairing->backup, repairing->copy, WORK_ALL, NULL, NULL, &error);
+    result = work_copy(repairing->backup, repairing->copy, WORK_ALL, NULL, NULL, NULL, &error);
     if (result != STORE_OK)
         return ctl_complain(EX_NOINPUT, "%s: %s", repairing->backup, error.text);
     options = ctl_store_options(repairing->place, repairing->copy);
     options.existing = true;
     options.copy = true;
+    options.settled = true;
     result = store_open(&repairing->backup_store, &options, &error);
     if (result == STORE_OK)
         result = store_walk_new(&repairing->walk, repairing->backup_store, &error);
@@ -338,6 +339,7 @@ static int verify_old(struct repairing *repairing, bool *damaged)
     }
     ctl_findings_begin(&repairing->findings, repairing->json);
     options.directory = work.path;
+    options.unread = &work.unread;
     status = ctl_as_owner(repairing->place);
     if (!status) {
         result = store_verify(&options, &summary, &error);

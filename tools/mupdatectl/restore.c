@@ -134,9 +134,15 @@ static int make(void *context, const struct store_options *options)
         return status;
     copy.existing = true;
     copy.copy = true;
+    copy.settled = true;
     result = store_open(&store, &copy, &error);
-    if (result != STORE_OK)
-        return ctl_store_failed(result, &error);
+    if (result != STORE_OK) {
+        status = ctl_store_failed(result, &error);
+        if (result == STORE_BROKEN)
+            (void)ctl_complain(0, "that is of the backup: see mupdatectl --database %s verify",
+                               restoring->path);
+        return status;
+    }
     result = store_part(store, &error);
     store_close(store);
     return result == STORE_OK ? 0 : ctl_store_failed(result, &error);

@@ -192,6 +192,7 @@ static int verify_table(const struct ctl_place *place, bool json)
     ctl_findings_begin(&findings, json);
     options.directory = work.path;
     options.hot = work.hot;
+    options.unread = &work.unread;
     status = ctl_as_owner(place);
     if (!status) {
         result = store_verify(&options, &summary, &error);

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "mupdated/store/work.h"
 #include "tools/mupdatectl/copy.h"
 #include "tools/mupdatectl/progress.h"
 
@@ -41,7 +40,8 @@ static int copy_idle(struct ctl_work *work, const struct ctl_place *place)
     if (status)
         return status;
     ctl_progress_begin(&progress, "copying", "MB", 0);
-    result = work_copy(place->directory, work->path, WORK_ALL, on_copied, &progress, &error);
+    result = work_copy(place->directory, work->path, WORK_ALL, on_copied, &progress,
+                       &work->unread, &error);
     ctl_progress_end(&progress);
     return result == STORE_OK ? 0 : ctl_complain(EX_CANTCREAT, "%s", error.text);
 }

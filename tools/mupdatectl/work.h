@@ -6,6 +6,7 @@
 #ifndef MUPDATECTL_WORK_H
 #define MUPDATECTL_WORK_H
 
+#include "mupdated/store/work.h"
 #include "tools/mupdatectl/offline.h"
 
 struct ctl_work {
@@ -13,6 +14,7 @@ struct ctl_work {
     bool hot;                /* a mupdated uses the table and made the copy */
     struct ctl_local local;  /* hot: whose copy it is */
     struct store_lock *lock; /* else: keeps a mupdated from being started */
+    struct work_unread unread; /* of the files it was copied from */
 };
 
 /*
