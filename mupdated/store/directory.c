@@ -66,10 +66,23 @@ static bool was_put_away(const struct store *store, char *found, size_t size)
     return found[0] != '\0';
 }
 
+enum store_result store_directory_may_begin(const struct store *store, struct store_error *error)
+{
+    char old[256];
+
+    if (!was_put_away(store, old, sizeof old))
+        return STORE_OK;
+    memset(error, 0, sizeof *error);
+    (void)snprintf(error->text, sizeof error->text,
+                   "store: %s has no table and %.100s is there: a table was being replaced; "
+                   "give that one its name back, or, to begin with an empty table, move it away",
+                   store->directory, old);
+    return STORE_BROKEN;
+}
+
 static enum store_result make_directory(struct store *store, struct store_error *error)
 {
     struct stat status;
-    char old[256];
 
     if (stat(store->directory, &status) == 0 || errno != ENOENT)
         return STORE_OK;
@@ -79,14 +92,8 @@ static enum store_result make_directory(struct store *store, struct store_error 
                        store->directory);
         return STORE_ABSENT;
     }
-    if (was_put_away(store, old, sizeof old)) {
-        (void)snprintf(error->text, sizeof error->text,
-                       "store: %s is missing and %.100s is there: a table was being replaced; "
-                       "give that one its name back, or, to begin with an empty table, make the "
-                       "directory",
-                       store->directory, old);
+    if (store_directory_may_begin(store, error) != STORE_OK)
         return STORE_BROKEN;
-    }
     if (mkdir(store->directory, 0700) == 0 || errno == EEXIST)
         return STORE_OK;
     (void)store_fail(store, error, errno, "make the directory", NULL);

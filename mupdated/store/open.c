@@ -51,6 +51,9 @@ static enum store_result open_in_txn(struct store *store, DB_TXN *txn, bool *mad
         return STORE_ABSENT;
     }
     if (*made) {
+        /* A service manager may have made the directory. */
+        if (store_directory_may_begin(store, error) != STORE_OK)
+            return STORE_BROKEN;
         flags = DB_CREATE | DB_EXCL;
         code = open_database(store, txn, FORMAT_META, flags, &store->meta);
     }

@@ -154,6 +154,12 @@ enum store_result store_identity_read(struct store *store, DB_TXN *txn,
 enum store_result store_directory_lock(struct store *store, struct store_error *error);
 void store_directory_unlock(struct store *store);
 
+/*
+ * Whether a new, empty table may be made here, which is missing or empty: not beside one that
+ * was put away and not replaced. STORE_OK, or STORE_BROKEN with *error.
+ */
+enum store_result store_directory_may_begin(const struct store *store, struct store_error *error);
+
 /* Make what was created in the directory survive a crash of the machine. */
 int store_directory_sync(const struct store *store);
 
