@@ -47,8 +47,8 @@ int ctl_compare(const struct ctl_source *here, const struct ctl_source *there, c
                 void *context);
 
 /*
- * Print the pair: for people a line for each way in which it differs, with tabs between: that way, the
- * name, what is here, what is there; with json one object. Exit status.
+ * Print the pair: for people a line for each way in which it differs, with tabs between: that
+ * way, the name, what is here, what is there; with json one object. Exit status.
  */
 int ctl_differs_print(unsigned differs, const struct mupdate_row *here,
                       const struct mupdate_row *there, bool json);
