@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -120,6 +121,14 @@ static void add_failure(char *tried, size_t size, const struct addrinfo *address
     snprintf(tried + len, size - len, "%s%s: %s", len ? ", " : "", name, strerror(cause));
 }
 
+/* getaddrinfo() takes such a number for what is left of it in 16 bits. */
+static bool port_is_too_high(const char *port)
+{
+    size_t digits = strspn(port, "0123456789");
+
+    return digits > 0 && !port[digits] && (digits > 9 || strtoul(port, NULL, 10) > 65535);
+}
+
 int connect_socket(const struct mupdate_connect_options *options, int timeout_ms, const char *peer,
                    struct mupdate_connect_error *error)
 {
@@ -138,7 +147,8 @@ int connect_socket(const struct mupdate_connect_options *options, int timeout_ms
     if (connect_host_is_unix(options->host, &path))
         return connect_unix(path, until, peer, error);
 
-    result = getaddrinfo(options->host, port, &hints, &addresses);
+    result = port_is_too_high(port) ? EAI_SERVICE
+                                    : getaddrinfo(options->host, port, &hints, &addresses);
     if (result != 0) {
         not_resolved(result, options->host, port, peer, error);
         return -1;

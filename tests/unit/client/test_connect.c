@@ -126,6 +126,7 @@ static void options_without_sense_are_refused(void **state)
 {
     struct mupdate_connect_options no_host = {.host = ""};
     struct mupdate_connect_options no_port = {.host = "127.0.0.1", .port = "no-such-service"};
+    struct mupdate_connect_options high_port = {.host = "127.0.0.1", .port = "65536"};
     struct mupdate_connect_options no_path = {.host = "unix:socket"};
     char path[200] = "unix:/";
     struct mupdate_connect_options long_path = {.host = path};
@@ -134,6 +135,7 @@ static void options_without_sense_are_refused(void **state)
     memset(path + 6, 'a', sizeof path - 7);
     assert_no_connection(&no_host, MUPDATE_CONNECT_USAGE, "no host");
     assert_no_connection(&no_port, MUPDATE_CONNECT_USAGE, "no-such-service");
+    assert_no_connection(&high_port, MUPDATE_CONNECT_USAGE, "65536");
     assert_no_connection(&no_path, MUPDATE_CONNECT_USAGE, "unix:/path");
     assert_no_connection(&long_path, MUPDATE_CONNECT_USAGE, "unix:/path");
 }
