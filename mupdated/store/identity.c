@@ -188,8 +188,8 @@ static enum store_result bind_file(struct store *store, DB_TXN *txn, DB *db, con
         return STORE_OK;
     (void)snprintf(error->reason, sizeof error->reason, "a file is of another table");
     (void)snprintf(error->text, sizeof error->text,
-                   "store: %s: %s is of another table: put the right one back, or see mupdatectl "
-                   "verify and repair",
+                   "store: %s: %s is of another table than meta.db: put back the one that is "
+                   "wrong, or see mupdatectl verify and repair",
                    store->directory, name);
     error->again = false;
     return STORE_BROKEN;

@@ -145,7 +145,7 @@ static enum store_result choose_proof(struct repair *repair)
     const struct repair_base *base = repair->options->base;
 
     if (base && salvage->meta.has_history && !base_is_of_this_table(repair))
-        return refuse(repair, STORE_REFUSED,
+        return refuse(repair, STORE_BROKEN,
                       "the dump or backup is of another history: its changes are not those of "
                       "this table; use it with mupdatectl load or restore");
     if (salvage->rows_are_whole)

@@ -50,8 +50,8 @@ struct repair_summary {
 };
 
 /*
- * Make it. STORE_OK; STORE_NEWER; STORE_REFUSED: base is of another history, no room, no memory;
- * STORE_BROKEN; STORE_ABSENT: nothing at all is left, and there is no base.
+ * Make it. STORE_OK; STORE_NEWER; STORE_REFUSED: no room, no memory; STORE_BROKEN, also
+ * when base is of another history; STORE_ABSENT: nothing at all is left, and there is no base.
  */
 enum store_result store_repair(const struct repair_options *options,
                                struct repair_summary *summary, struct store_error *error);

@@ -299,6 +299,23 @@ static bool is_foreign(const struct salvage *salvage, const struct records *reco
            !meta_is_file(which == ROWS ? salvage->meta.rows_file : salvage->meta.changes_file, id);
 }
 
+/* Whether neither of the other two is its table's, which are more likely to be right. */
+static bool meta_is_foreign(const struct salvage *salvage, const struct source *sources)
+{
+    for (int i = ROWS; i <= CHANGES; i++) {
+        struct records records;
+        bool foreign;
+
+        if (open_database(sources[i].directory, i, &records) != 0)
+            return false;
+        foreign = is_foreign(salvage, &records, i);
+        records_close(&records);
+        if (!foreign)
+            return false;
+    }
+    return true;
+}
+
 /* Read one database. *whole: it was recovered, and no page with records is missing. */
 static int read_database(struct salvage *salvage, const struct source *source, int which,
                          records_record *record, records_gap *gap, bool *whole)
@@ -342,6 +359,12 @@ static int read_databases(struct salvage *salvage, const struct source *sources)
     bool whole;
     int code = read_database(salvage, &sources[META], META, on_meta, NULL, &whole);
 
+    if (code == 0 && meta_is_foreign(salvage, sources)) {
+        tell(salvage, true, FORMAT_META " is of another table than " FORMAT_ROWS " and "
+                            FORMAT_CHANGES ", and is not used");
+        meta_begin(&salvage->meta);
+        whole = false;
+    }
     salvage->identified = whole && !meta_lacks(&salvage->meta);
     if (!salvage->identified)
         tell(salvage, true, FORMAT_META " does not tell which table it is");

@@ -259,14 +259,22 @@ static bool on_meta(void *context, struct mupdate_text key, struct mupdate_text 
 static void check_files(struct verify *verify)
 {
     const unsigned char *known[] = {verify->meta.rows_file, verify->meta.changes_file};
+    bool foreign[] = {false, false};
 
     for (int i = ROWS; i <= CHANGES; i++) {
         unsigned char id[PAGE_FILE_ID_BYTES];
 
-        if (verify->open[i] && page_file_id(&verify->records[i].file, id) &&
-            !meta_is_file(known[i], id))
-            tell(verify, VERIFY_IDENTITY, databases[i], "it is of another table");
+        foreign[i] = verify->open[i] && page_file_id(&verify->records[i].file, id) &&
+                     !meta_is_file(known[i], id);
     }
+    if (foreign[ROWS] && foreign[CHANGES]) {
+        tell(verify, VERIFY_IDENTITY, databases[META],
+             "it is of another table than " FORMAT_ROWS " and " FORMAT_CHANGES);
+        return;
+    }
+    for (int i = ROWS; i <= CHANGES; i++)
+        if (foreign[i])
+            tell(verify, VERIFY_IDENTITY, databases[i], "it is of another table");
 }
 
 static enum store_result check_meta(struct verify *verify)

@@ -236,6 +236,7 @@ DAMAGES = [
            {("identity", CHANGES)}, "all"),
     Damage("the rows of another table without changes", "loaded", swap_loaded,
            {("identity", ROWS)}, "none"),
+    Damage("the identity of another table", "stopped", swap(META), {("identity", META)}, "all"),
     Damage("the rows of a backup", "stopped", old_rows, {("agreement", ROWS)}, "all"),
     # Berkeley DB's log
     Damage("the log deleted", "stopped", delete_logs, {("log", "log.*")}, "all"),

@@ -144,8 +144,9 @@ static void print_verdict(const struct ctl_place *place, const struct ctl_findin
                summary->confirmed ? "confirmed" : "not confirmed");
         return;
     }
-    printf("DAMAGED: %llu findings in %s; %llu rows and %llu changes can be read.\n",
-           (unsigned long long)summary->findings, place->directory,
+    printf("DAMAGED: %llu finding%s in %s; %llu rows and %llu changes can be read.\n",
+           (unsigned long long)summary->findings, summary->findings == 1 ? "" : "s",
+           place->directory,
            (unsigned long long)summary->rows, (unsigned long long)summary->changes);
     for (int kind = 0; kind < VERIFY_KINDS; kind++)
         if (findings->counts[kind] && kind != VERIFY_RULE) {
