@@ -86,12 +86,9 @@ static enum store_result make_directory(struct store *store, struct store_error 
 
     if (stat(store->directory, &status) == 0 || errno != ENOENT)
         return STORE_OK;
+    if (store->options.existing)
+        return store_absent(store, error);
     memset(error, 0, sizeof *error);
-    if (store->options.existing) {
-        (void)snprintf(error->text, sizeof error->text, "store: %s: there is no table here",
-                       store->directory);
-        return STORE_ABSENT;
-    }
     if (store_directory_may_begin(store, error) != STORE_OK)
         return STORE_BROKEN;
     if (mkdir(store->directory, 0700) == 0 || errno == EEXIST)

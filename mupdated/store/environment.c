@@ -77,6 +77,6 @@ enum store_result store_environment_open(struct store *store, struct store_error
                                 (store->options.copy ? DB_RECOVER_FATAL : DB_RECOVER),
                             0600);
     if (code != 0)
-        return store_fail(store, error, code, "recover", NULL);
+        return store_fail_to_open(store, error, code, "recover");
     return STORE_OK;
 }

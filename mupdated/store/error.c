@@ -178,6 +178,18 @@ enum store_result store_fail(struct store *store, struct store_error *error, int
     return refused ? STORE_REFUSED : STORE_BROKEN;
 }
 
+enum store_result store_fail_to_open(struct store *store, struct store_error *error, int code,
+                                     const char *doing)
+{
+    enum store_result result = store_fail(store, error, code, doing, NULL);
+    size_t len = strlen(error->text);
+
+    if (code == ENOENT || code == EINVAL || code == DB_RUNRECOVERY)
+        (void)snprintf(error->text + len, sizeof error->text - len,
+                       ": see mupdatectl verify and repair");
+    return result;
+}
+
 enum store_result store_damaged(struct store *store, struct store_error *error,
                                 const char *database, struct mupdate_text key, const char *wrong)
 {
@@ -200,4 +212,12 @@ enum store_result store_damaged_change(struct store *store, struct store_error *
 
     return store_damaged(store, error, FORMAT_CHANGES,
                          (struct mupdate_text){number, (size_t)len}, wrong);
+}
+
+enum store_result store_absent(const struct store *store, struct store_error *error)
+{
+    memset(error, 0, sizeof *error);
+    (void)snprintf(error->text, sizeof error->text, "store: %s: there is no table here",
+                   store->directory);
+    return STORE_ABSENT;
 }

@@ -44,12 +44,8 @@ static enum store_result open_in_txn(struct store *store, DB_TXN *txn, bool *mad
     int code = open_database(store, txn, FORMAT_META, 0, &store->meta);
 
     *made = code == ENOENT;
-    if (*made && store->options.existing) {
-        memset(error, 0, sizeof *error);
-        (void)snprintf(error->text, sizeof error->text, "store: %s: there is no table here",
-                       store->directory);
-        return STORE_ABSENT;
-    }
+    if (*made && store->options.existing)
+        return store_absent(store, error);
     if (*made) {
         /* A service manager may have made the directory. */
         if (store_directory_may_begin(store, error) != STORE_OK)
@@ -58,7 +54,7 @@ static enum store_result open_in_txn(struct store *store, DB_TXN *txn, bool *mad
         code = open_database(store, txn, FORMAT_META, flags, &store->meta);
     }
     if (code != 0)
-        return store_fail(store, error, code, "open " FORMAT_META, NULL);
+        return store_fail_to_open(store, error, code, "open " FORMAT_META);
 
     /* Before the others: a newer format may have others. */
     if (*made)
@@ -70,10 +66,10 @@ static enum store_result open_in_txn(struct store *store, DB_TXN *txn, bool *mad
 
     code = open_database(store, txn, FORMAT_ROWS, flags, &store->rows);
     if (code != 0)
-        return store_fail(store, error, code, "open " FORMAT_ROWS, NULL);
+        return store_fail_to_open(store, error, code, "open " FORMAT_ROWS);
     code = open_database(store, txn, FORMAT_CHANGES, flags, &store->changes);
     if (code != 0)
-        return store_fail(store, error, code, "open " FORMAT_CHANGES, NULL);
+        return store_fail_to_open(store, error, code, "open " FORMAT_CHANGES);
     return store_identity_bind(store, txn, error);
 }
 

@@ -90,11 +90,18 @@ bool store_words_say_full(void);
 enum store_result store_fail(struct store *store, struct store_error *error, int code,
                              const char *doing, const struct mupdate_text *name);
 
+/* The same, and what to do when a file is missing or damaged. */
+enum store_result store_fail_to_open(struct store *store, struct store_error *error, int code,
+                                     const char *doing);
+
 /* The same for a record that cannot be right. Returns STORE_BROKEN. */
 enum store_result store_damaged(struct store *store, struct store_error *error,
                                 const char *database, struct mupdate_text key, const char *wrong);
 enum store_result store_damaged_change(struct store *store, struct store_error *error,
                                        uint64_t sequence, const char *wrong);
+
+/* The same where there is no table. Returns STORE_ABSENT. */
+enum store_result store_absent(const struct store *store, struct store_error *error);
 
 /* The store is broken for good: tell options.panic, once. Nothing happens before it is open. */
 void store_die(struct store *store, const char *text);

@@ -60,8 +60,11 @@ static enum store_result check(struct store *store, const struct wal *wal, bool 
                                struct page_place last, struct store_error *error)
 {
     /* A start that was killed before it had made the first table leaves a log, too. */
+    if (!there && wal->used)
+        return broken(store, error, FORMAT_META " is missing");
+    /* Berkeley DB would leave a log in a directory that may have been named by mistake. */
     if (!there)
-        return wal->used ? broken(store, error, FORMAT_META " is missing") : STORE_OK;
+        return store->options.existing ? store_absent(store, error) : STORE_OK;
     switch (wal->state) {
     case WAL_GOOD:
         return check_places(store, wal, last, error);

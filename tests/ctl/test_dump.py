@@ -145,6 +145,13 @@ def test_where_there_is_no_table_the_tool_says_so_and_makes_none(table):
     assert not table.directory.exists()
     table.directory.mkdir()
     assert b"there is no table" in table.ctl("dump", status=EX_NOINPUT).stderr
+    # Nor is anything left that verify would take for the rest of a table.
+    assert [path.name for path in table.directory.iterdir()] == ["lock"]
+    assert b"there is no table" in table.ctl("verify", status=EX_NOINPUT).stderr
+    table.directory.joinpath("lock").unlink()
+    table.directory.rmdir()
+    table.directory.touch()
+    assert b"no directory" in table.ctl("dump", status=EX_NOINPUT).stderr
 
 
 def test_a_missing_configuration_is_named(tmp_path):

@@ -54,6 +54,9 @@ static int check_owner(struct ctl_place *place, bool may_be_missing)
         if (stat_parent(place->directory, &status) != 0)
             return ctl_complain(EX_NOINPUT, "%s: %s", place->directory, strerror(errno));
     }
+    if (!S_ISDIR(status.st_mode))
+        return ctl_complain(EX_NOINPUT, "%s: this is no directory; see -C and --database",
+                            place->directory);
     place->owner = status.st_uid;
     place->group = status.st_gid;
     if (geteuid() == 0 || geteuid() == status.st_uid)

@@ -174,6 +174,8 @@ static void a_table_of_which_a_database_is_gone_is_not_taken_for_a_new_one(void 
         remove_file(fixture, databases[i]);
         assert_int_equal(try_open(fixture), STORE_BROKEN);
         assert_non_null(strstr(fixture->error.text, fixture->directory));
+        assert_non_null(strstr(fixture->error.text, databases[i]));
+        assert_non_null(strstr(fixture->error.text, "see mupdatectl verify and repair"));
         store_fixture_free(fixture);
     }
 }
