@@ -446,6 +446,12 @@ static void count_location(void *context, struct mupdate_text location, uint64_t
     moving->total.reserved += reserved;
 }
 
+/* As in the prefix of a LIST: it would take every mailbox's partition away. */
+static bool ends_in_mark(struct mupdate_text location)
+{
+    return location.data && location.len > 0 && location.data[location.len - 1] == '!';
+}
+
 /* NULL, or what is wrong with it. */
 static const char *check(const struct move_task *moving)
 {
@@ -461,6 +467,8 @@ static const char *check(const struct move_task *moving)
     wrong = rule_check_row(&policy, &row);
     if (wrong)
         return wrong;
+    if (ends_in_mark(text_of(&moving->from)) || ends_in_mark(text_of(&moving->to)))
+        return "a partition is missing behind \"!\": name it, or leave out the \"!\" as well";
     if (text_equal(text_of(&moving->from), text_of(&moving->to)) ||
         (!has_partition(text_of(&moving->to)) &&
          text_equal(location_server(text_of(&moving->from)), text_of(&moving->to))))
@@ -526,5 +534,5 @@ bool control_move(struct control_session *session, const json_t *request)
         return true;
     }
     release(moving);
-    return good && control_refuse(session, "syntax", wrong);
+    return good && control_refuse(session, "value", wrong);
 }

@@ -136,12 +136,16 @@ def test_wrong_servers_are_refused(daemon):
     for origin, target, reason in ((OLD, OLD, "same server"), (f"{OLD}!p", OLD, "same server"),
                                    (OLD, "!p", "no server"), (OLD, "a!b!c", "more than one"),
                                    (OLD, "", "say which servers"),
+                                   (OLD, f"{NEW}!", "a partition is missing"),
+                                   (f"{OLD}!", NEW, "a partition is missing"),
                                    (OLD, "x" * 5000, "too long")):
         with daemon.control() as control, pytest.raises(Refused, match=reason):
             control.ask("move", **{"from": origin, "to": target})
     for rate in (0, -1, 10001, "1"):
         with daemon.control() as control, pytest.raises(Refused, match="rate is a number"):
             control.ask("move", rate=rate, **{"from": OLD, "to": NEW})
+    error = daemon.ctl("move", "--yes", "--from", OLD, "--to", OLD, status=EX_USAGE).stderr
+    assert b"same server" in error and b"older" not in error
     assert daemon.sequence() == before
     daemon.stop()
     daemon.ctl("move", "--from", OLD, "--to", NEW, "--yes", status=EX_UNAVAILABLE)

@@ -229,7 +229,7 @@ static int refused(struct ctl_local *local, const json_t *answer)
         int status;
     } codes[] = {
         {"denied", EX_NOPERM},       {"busy", EX_TEMPFAIL},  {"store", EX_IOERR},
-        {"refused", EX_UNAVAILABLE}, {"version", EX_PROTOCOL},
+        {"refused", EX_UNAVAILABLE}, {"version", EX_PROTOCOL}, {"value", EX_USAGE},
     };
     const char *code = json_string_value(json_object_get(answer, "code"));
     const char *text = json_string_value(json_object_get(answer, "text"));
