@@ -77,6 +77,9 @@ const char *dump_header_read(char *line, size_t len, struct dump_header *header)
     uint64_t version;
 
     memset(header, 0, sizeof *header);
+    if (len > 0 && line[0] == '{')
+        return "this is JSON, and only a dump as text can be loaded: mupdatectl dump without "
+               "--json; mupdatectl import takes a dump of Cyrus's";
     if (!field_next(&rest, &field) || !is_word(field, "mupdate-dump"))
         return "this is no dump: it does not begin with mupdate-dump";
     if (!field_next(&rest, &field) || !field_number(field, &version) || version == 0)

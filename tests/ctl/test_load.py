@@ -90,6 +90,8 @@ def change(octets, what):
         return seal(b"".join(lines[:5] + [lines[5].replace(b"!default", b"!a!b")] + lines[6:-1])), 6
     if what == "newer":
         return octets.replace(b"mupdate-dump 1", b"mupdate-dump 2"), 1
+    if what == "JSON":
+        return b'{"mupdate_dump":1}\n', 1
     if what == "more behind":
         return octets + b"\n", len(lines) + 1
     raise KeyError(what)
@@ -97,7 +99,7 @@ def change(octets, what):
 
 @pytest.mark.parametrize("what", ["cut off", "without trailer", "empty", "flipped",
                                   "a line is missing", "two lines changed places", "a name twice",
-                                  "a bad location", "newer", "more behind"])
+                                  "a bad location", "newer", "JSON", "more behind"])
 def test_a_dump_with_a_fault_is_refused_with_file_and_line(loaded, tmp_path, what):
     before = loaded.dump()
     path = tmp_path / "bad.mupdate"
@@ -223,6 +225,7 @@ def test_confirm_says_what_it_did(loaded, tmp_path):
     assert b"is not confirmed" in loaded.ctl("dump").stderr
     assert b"is confirmed" in loaded.ctl("confirm").stdout
     assert loaded.ctl("dump").stderr == b""
+    assert json.loads(loaded.ctl("--json", "confirm").stdout) == {"confirmed": True, "before": True}
 
 
 def test_a_row_written_by_another_program_is_as_good(table):

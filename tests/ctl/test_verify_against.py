@@ -106,7 +106,10 @@ def test_of_a_dump_of_one_server_only_that_ones_mailboxes_are_compared(pair, for
     here, other = pair
     dump = here.directory / "dump"
     other.ctl(*(["--json"] if form == "json" else []), "dump", "--server", "one.test", "-o", dump)
-    assert here.ctl("verify", "--against", dump).stdout == b"EQUAL: 3 rows.\n"
+    assert here.ctl("verify", "--against", dump).stdout == \
+        b"EQUAL: 3 rows; the dump has those of one.test only.\n"
+    done = json.loads(here.ctl("--json", "verify", "--against", dump).stdout)
+    assert (done["verdict"], done["server"]) == ("equal", "one.test")
     with here.client() as client:
         client.ok("ACTIVATE", "user.b", "two.test!p", "x")
         client.ok("ACTIVATE", "user.new", "one.test!p", "x")

@@ -5,8 +5,10 @@
 #include "tools/mupdatectl/offline.h"
 #include "tools/mupdatectl/output.h"
 
-static int say(const struct ctl_place *place, bool before, const char *then)
+static int say(const struct ctl_place *place, bool json, bool before, const char *then)
 {
+    if (json)
+        return ctl_print_json(json_pack("{sbsb}", "confirmed", 1, "before", (int)before));
     if (before)
         printf("The table in %s was confirmed already.\n", place->directory);
     else
@@ -15,7 +17,7 @@ static int say(const struct ctl_place *place, bool before, const char *then)
 }
 
 /* By the mupdated that uses the table, which serves it at once. */
-static int ask_daemon(const struct ctl_place *place, const struct store_error *busy)
+static int ask_daemon(const struct ctl_place *place, bool json, const struct store_error *busy)
 {
     struct ctl_local local = place->local;
     bool before = false;
@@ -33,10 +35,10 @@ static int ask_daemon(const struct ctl_place *place, const struct store_error *b
         json_decref(answer);
     }
     ctl_local_close(&local);
-    return status ? status : say(place, before, "mupdated serves it");
+    return status ? status : say(place, json, before, "mupdated serves it");
 }
 
-static int confirm_table(const struct ctl_place *place)
+static int confirm_table(const struct ctl_place *place, bool json)
 {
     struct store *store;
     struct store_error error;
@@ -45,7 +47,7 @@ static int confirm_table(const struct ctl_place *place)
     bool before;
 
     if (result == STORE_BUSY)
-        return ask_daemon(place, &error);
+        return ask_daemon(place, json, &error);
     if (result != STORE_OK)
         return status;
     before = store_confirmed(store);
@@ -55,7 +57,7 @@ static int confirm_table(const struct ctl_place *place)
         status = ctl_store_failed(result, &error);
     store_close(store);
     ctl_as_self();
-    return status ? status : say(place, before, "mupdated will serve it");
+    return status ? status : say(place, json, before, "mupdated will serve it");
 }
 
 static int confirm(struct ctl *ctl, int argc, char **argv)
@@ -68,7 +70,7 @@ static int confirm(struct ctl *ctl, int argc, char **argv)
     status = ctl_place_find(&place, ctl, false);
     if (status)
         return status;
-    status = confirm_table(&place);
+    status = confirm_table(&place, ctl->json);
     ctl_place_free(&place);
     return status;
 }

@@ -114,7 +114,11 @@ static int kick(struct ctl *ctl, int argc, char **argv)
     /* Nobody logs in here: so it is whose connections are meant. */
     user = ctl->connect.user;
     if ((argc - optind == 1) == (user != NULL))
-        return ctl_complain(EX_USAGE, "kick: name a connection, or a user with --user");
+        return ctl_complain(EX_USAGE, user && argc > optind
+                                          ? "kick: give the number of a connection or --user "
+                                            "(-u), and not both"
+                                          : "kick: give the number of a connection, or a user "
+                                            "with --user");
     if (!user && (number = connection_number(argv[optind])) == 0)
         return ctl_complain(EX_USAGE, "kick %s: give the number that connections shows",
                             argv[optind]);

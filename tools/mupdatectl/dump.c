@@ -237,7 +237,7 @@ const struct ctl_command ctl_dump_command = {
     .arguments = "[-o FILE] [--server NAME]",
     .summary = "write the whole table as text",
     .help = "Write the master's table in the form of mupdate-dump(5): one line a mailbox, with a\n"
-            "checksum at the end. mupdatectl load takes it back.\n"
+            "checksum at the end. mupdatectl load takes it back, but not what --json writes.\n"
             "\n"
             "  -o, --output FILE          write there, under another name until it is whole;\n"
             "                             only you may read it (default: standard output)\n"

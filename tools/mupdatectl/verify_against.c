@@ -66,12 +66,18 @@ static bool changes_meanwhile(const struct against *against)
 
 /* --- comparing --- */
 
-/* Of a dump of one server only what is that server's is compared. */
+/* Of a dump of one server only what is that server's is compared; empty: all is. */
+static struct mupdate_text server_of(const struct against *against)
+{
+    const struct buffer *server = &against->there.server;
+
+    return (struct mupdate_text){(const char *)buffer_bytes(server), buffer_len(server)};
+}
+
 static bool is_meant(const struct against *against, const struct mupdate_row *here,
                      const struct mupdate_row *there)
 {
-    const struct buffer *server = &against->there.server;
-    struct mupdate_text name = {(const char *)buffer_bytes(server), buffer_len(server)};
+    struct mupdate_text name = server_of(against);
 
     return there->state != MUPDATE_ABSENT || name.len == 0 ||
            text_equal(name, location_server(here->location));
@@ -126,13 +132,24 @@ static int compare(struct against *against)
 static int print_verdict(const struct against *against, const char *digest)
 {
     const struct ctl_compared *compared = &against->compared;
+    struct mupdate_text server = server_of(against);
     int status;
 
     if (against->json) {
-        status = ctl_compared_print_json(
-            compared, digest ? json_pack("{ss}", "digest", digest) : json_object());
+        json_t *more = digest ? json_pack("{ss}", "digest", digest) : json_object();
+
+        if (more && server.len > 0 && !json_set_text(more, "server", server)) {
+            json_decref(more);
+            more = NULL;
+        }
+        status = ctl_compared_print_json(compared, more);
     } else {
         ctl_compared_print(compared);
+        if (server.len > 0) {
+            fputs("; the dump has those of ", stdout);
+            ctl_write_escaped(stdout, server);
+            fputs(" only", stdout);
+        }
         printf(digest ? ", digest %s.\n" : ".\n", digest);
         status = ctl_flush();
     }
