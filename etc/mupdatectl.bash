@@ -40,9 +40,10 @@ __mupdatectl_offer_value() {
     local option=$1 kind=$2
 
     case $option:$kind in
+    --format:*) mapfile -t COMPREPLY < <(compgen -W 'cyrus cyrus-json cyrus-text' -- "$cur") ;;
     --tls:*) mapfile -t COMPREPLY < <(compgen -W 'require try never' -- "$cur") ;;
     *:HOST*) mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur") ;;
-    *:FILE* | *:PATH*)
+    *:*FILE* | *:PATH*)
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         ;;

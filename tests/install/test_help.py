@@ -171,6 +171,8 @@ def test_every_option_of_a_command_is_offered(complete, name):
     (["dump", "--server", ""], []),
     (["dump", ""], []),
     (["load", "--dry-run", ""], ["file one", "folder"]),
+    (["verify", "--against", "fi"], ["file one"]),
+    (["export", "--format", "cyrus-t"], ["cyrus-text"]),
     (["restore", ""], ["folder"]),
     (["status", "--watch", "--ch"], ["--check"]),
     (["find", ""], []),
