@@ -35,7 +35,7 @@ static void names_that_cyrus_keeps(void **state)
 static void names_that_cyrus_takes_for_others(void **state)
 {
     static const char *const names[] = {
-        "user.a.", ".a", "user..a", ".", "d.org!user.a.", "d!.a", "user.!.a", "user.a\x1f" "b",
+        "user.a.", ".a", "user..a", ".", "d.org!user.a.", "d!.a", "user.!.a", "user.a\037b",
         "user.\x1d", "DELETED.user.x.6b02ecde", "DELETED.user.x.0A", "DELETED.user.x.0",
         "DELETED.user.x.6B02ECDE1", "DELETED.shared.xyz", "d!DELETED.user.x.6b",
         "DELETED.user.x.ff.z",
