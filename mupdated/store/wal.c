@@ -17,12 +17,22 @@ enum {
     HEADER_BYTES = 12,
     /* in a record, behind its header */
     AT_TYPE = 0,
+    AT_TRANSACTION = 4,
     AT_CHECKPOINT = 16,
+    AT_OPERATION = 16,
+    AT_HEAD_LEN = 36, /* of an item that is put on a page or taken away */
+    AT_ITEM_LEN = 40, /* when there is no head, as of a key */
+    AT_ITEM = 44,
     AT_FULL_BYTES = 8, /* of the record that begins a file */
     FIRST_RECORD_BYTES = 16,
 };
 
-enum { TYPE_COMMIT = 10, TYPE_CHECKPOINT = 11 };
+enum { TYPE_COMMIT = 10, TYPE_CHECKPOINT = 11, TYPE_ITEM = 41 };
+
+/* To add, in the second octet, and to a leaf, in the first. */
+enum { OPERATION_ADD = 0x105, OPERATION_COMMIT = 1 };
+
+#define SEQUENCE_BYTES 8
 
 #define LOG_MAGIC 0x040988U
 
@@ -157,13 +167,16 @@ static size_t zeros_from(const struct wal_file *file, size_t at)
     return end - at;
 }
 
-/* Whether the record there is whole but for its length: some other length agrees with its sum. */
+/*
+ * Whether the record there is whole but for its length: some other length agrees with its sum.
+ * One without a type was not written up to there, and of zeros, too, some length may agree.
+ */
 static bool has_lost_its_length(const struct wal_file *file, size_t at)
 {
     const unsigned char *header = file->octets + at;
     uint32_t sum = 0;
 
-    if (at + HEADER_BYTES > file->len)
+    if (at + HEADER_BYTES + 4 > file->len || get_u32(header + HEADER_BYTES + AT_TYPE) == 0)
         return false;
     for (size_t len = HEADER_BYTES; len < file->len - at && len < RECORD_BYTES_MAX; len++) {
         if (len >= HEADER_BYTES + 4 &&
@@ -201,6 +214,65 @@ static bool is_torn(const struct wal_file *file, size_t at)
     return false;
 }
 
+/*
+ * Whether a change gets its number: its key goes into the log of changes. Only a batch does that
+ * to a table that is served; what trims it takes keys away. No name of a row begins with a zero.
+ */
+static bool adds_change(const unsigned char *record, size_t len)
+{
+    return len >= AT_ITEM + SEQUENCE_BYTES && get_u32(record + AT_TYPE) == TYPE_ITEM &&
+           get_u32(record + AT_OPERATION) == OPERATION_ADD &&
+           get_u32(record + AT_HEAD_LEN) == 0 &&
+           get_u32(record + AT_ITEM_LEN) == SEQUENCE_BYTES && record[AT_ITEM] == 0;
+}
+
+static bool commits(const unsigned char *record, size_t len, uint32_t transaction)
+{
+    return len >= AT_OPERATION + 4 && get_u32(record + AT_TYPE) == TYPE_COMMIT &&
+           get_u32(record + AT_TRANSACTION) == transaction &&
+           get_u32(record + AT_OPERATION) == OPERATION_COMMIT;
+}
+
+/* Length of a record behind a hole, when it is not known where the one before it begins. */
+static size_t record_behind(const struct wal_file *file, size_t at, size_t hole)
+{
+    size_t previous;
+
+    if (at + HEADER_BYTES > file->len)
+        return 0;
+    previous = get_u32(file->octets + at + AT_PREVIOUS);
+    return previous >= hole && previous < at ? record_at(file, at, previous) : 0;
+}
+
+/*
+ * Whether what is missing at a hole had come to the disk once. Writes that were not synced may
+ * come there in any order, so that the end of a batch may be there without its begin, and so may
+ * trims, which are not synced. But no batch begins before the one before it was synced, with all
+ * that stands before it: a whole end of one batch and something of the next prove it.
+ */
+static bool was_synced(const struct wal_file *file, size_t hole)
+{
+    uint32_t batch = 0;
+    bool committed = false;
+    size_t len;
+
+    for (size_t at = hole + 1; at + HEADER_BYTES <= file->len; at += len ? len : 1) {
+        const unsigned char *record = file->octets + at + HEADER_BYTES;
+
+        len = record_behind(file, at, hole);
+        if (len == 0)
+            continue;
+        if (adds_change(record, len - HEADER_BYTES)) {
+            if (committed)
+                return true;
+            batch = get_u32(record + AT_TRANSACTION);
+        } else if (batch && commits(record, len - HEADER_BYTES, batch)) {
+            committed = true;
+        }
+    }
+    return false;
+}
+
 static void look_at_end(struct wal *wal, const struct wal_file *file, uint32_t number, size_t at,
                         size_t full)
 {
@@ -212,7 +284,7 @@ static void look_at_end(struct wal *wal, const struct wal_file *file, uint32_t n
     }
     if (zeros_from(file, at) == file->len - at)
         return;
-    if (number == wal->last && is_torn(file, at))
+    if (number == wal->last && is_torn(file, at) && !was_synced(file, at))
         wal->torn = true;
     else
         found(wal, WAL_DAMAGED, number, at, 0);

@@ -93,6 +93,18 @@ def flip_log(directory, _):
     flip(last, begins[-20] + 30)
 
 
+def zero_sector_of_log(directory, _):
+    """As of a disk that was copied in spite of a bad sector; batches that were acknowledged follow.
+
+    The first record after the start that was killed is of a batch, and two more were waited for.
+    """
+    last = logs(directory)[-1]
+    octets = bytearray(last.read_bytes())
+    at = octets.index(b"user.new.100") // 512 * 512
+    octets[at:at + 512] = bytes(512)
+    last.write_bytes(octets)
+
+
 def zero_log(directory, _):
     last = logs(directory)[-1]
     octets = last.read_bytes()
@@ -243,6 +255,8 @@ DAMAGES = [
     Damage("the log deleted after kill -9", "killed", delete_logs, {("log", "log.*")}, "some"),
     Damage("the log cut after kill -9", "killed", cut_log, {("log", None)}, "some"),
     Damage("the log flipped after kill -9", "killed", flip_log, {("log", None)}, "some"),
+    Damage("a sector of zeros in the log after kill -9", "killed", zero_sector_of_log,
+           {("log", None)}, "some"),
     Damage("the log full of zeros", "killed", zero_log, {("log", None), ("log", ROWS)}, "some"),
     # records
     Damage("a row with another location", "stopped", put_row(ROW, location=b"three.test!p"),

@@ -187,6 +187,77 @@ static void recovery_takes_away_what_was_not_finished(void **state)
     store_fixture_open(fixture);
 }
 
+static size_t end_of_log(const struct store_fixture *fixture)
+{
+    struct wal wal;
+
+    assert_int_equal(wal_read(&wal, fixture->directory, false), 0);
+    return wal.end.offset;
+}
+
+/* What a log is with a sector of zeros in it; the log stays as it is. */
+static struct wal without_sector(struct store_fixture *fixture, size_t at)
+{
+    static const unsigned char zeros[512];
+    unsigned char octets[sizeof zeros];
+    struct wal wal;
+
+    read_at(fixture, at, octets, sizeof octets);
+    write_at(fixture, at, zeros, sizeof zeros);
+    assert_int_equal(wal_read(&wal, fixture->directory, false), 0);
+    write_at(fixture, at, octets, sizeof octets);
+    return wal;
+}
+
+/* A batch that is written in the order of the disk's liking, and trims, which are not synced. */
+static void zeros_are_damage_where_a_later_batch_stands_behind_them(void **state)
+{
+    struct store_fixture *fixture = *state;
+    size_t made = end_of_log(fixture);
+    size_t before_two;
+    size_t before_one;
+    size_t end;
+    unsigned torn = 0;
+    bool more;
+    char name[32];
+
+    for (int i = 0; i < 50; i++) {
+        (void)snprintf(name, sizeof name, "user.%03d", i);
+        store_fixture_store(fixture, name, "be1!p", "a lrs");
+    }
+    before_two = end_of_log(fixture);
+    store_fixture_store(fixture, "user.last.but.one", "be1!p", "a lrs");
+    before_one = end_of_log(fixture);
+    assert_int_equal(store_begin(fixture->store, &fixture->error), STORE_OK);
+    for (int i = 0; i < 50; i++) {
+        (void)snprintf(name, sizeof name, "user.%03d", 2 * i);
+        assert_int_equal(store_fixture_put(fixture, name, "be2!p", "a lrs", NULL), STORE_OK);
+    }
+    assert_int_equal(store_commit(fixture->store, &fixture->error), STORE_OK);
+    for (uint64_t keep = 90; keep > 0; keep -= 10)
+        assert_int_equal(store_trim(fixture->store, keep, &more, &fixture->error), STORE_OK);
+    store_fixture_close(fixture);
+    end = end_of_log(fixture);
+    assert_true(before_two / 512 > made / 512 + 10 && end / 512 > before_one / 512 + 10);
+
+    for (size_t at = (made + 511) / 512 * 512; at + 512 <= before_two; at += 512) {
+        struct wal wal = without_sector(fixture, at);
+
+        assert_int_equal(wal.state, WAL_DAMAGED);
+        assert_false(wal.torn);
+        assert_true(wal.at.offset < at + 512);
+    }
+    for (size_t at = (before_one + 511) / 512 * 512; at + 512 <= end; at += 512) {
+        struct wal wal = without_sector(fixture, at);
+
+        assert_int_equal(wal.state, WAL_GOOD);
+        /* Some were of zeros before. */
+        assert_int_equal(wal.torn, wal.end.offset < end);
+        torn += wal.torn;
+    }
+    assert_true(torn > 10);
+}
+
 static void a_file_that_was_cut_is_found(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -264,6 +335,7 @@ int main(void)
         TEST(each_flipped_octet_of_a_record_is_found),
         TEST(a_write_that_was_not_finished_is_no_damage),
         TEST(recovery_takes_away_what_was_not_finished),
+        TEST(zeros_are_damage_where_a_later_batch_stands_behind_them),
         TEST(a_file_that_was_cut_is_found),
         TEST(a_missing_file_between_two_is_found),
         TEST(a_store_is_not_opened_on_a_log_that_lost_changes),
