@@ -3,12 +3,17 @@
 SPDX-License-Identifier: BSD-3-Clause
 """
 
+import errno
+import fcntl
 import json
+import os
+import subprocess
+import time
 
 import pytest
 
 from dumps import body, nasty_rows, parse
-from mupdated import row
+from mupdated import CTL, row
 
 EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE, EX_CANTCREAT = 65, 66, 69, 73
 HERE = "one.test!p"
@@ -131,6 +136,52 @@ def test_a_table_in_use_is_no_backup(start, stopped):
     other = start()
     done = daemon.ctl("restore", other.settings["database_directory"], status=EX_UNAVAILABLE)
     assert b"is in use" in done.stderr
+
+
+class Paused:
+    """A restore that stops in the middle of its copy, until it is left alone again."""
+
+    def __init__(self, daemon, backup):
+        self.pause = backup / "log.pause"
+        os.mkfifo(self.pause)
+        self.tool = subprocess.Popen([CTL, "-C", daemon.config_path, "restore", backup],
+                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def __enter__(self):
+        """Wait until it reads that file of the log, which has a writer from then on."""
+        self.writer = None
+        while self.writer is None and self.tool.poll() is None:
+            try:
+                self.writer = os.open(self.pause, os.O_WRONLY | os.O_NONBLOCK)
+            except OSError as error:
+                assert error.errno == errno.ENXIO
+                time.sleep(0.01)
+        assert self.writer is not None, self.tool.communicate()
+        return self
+
+    def __exit__(self, *_):
+        os.close(self.writer)
+        self.out, self.error = self.tool.communicate(timeout=60)
+
+
+def test_nobody_can_use_the_source_before_all_of_it_is_copied(stopped):
+    daemon, backup = stopped
+    (backup / "lock").touch()
+    with Paused(daemon, backup) as restore, open(backup / "lock", "rb") as lock:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert restore.tool.returncode == 0 and b"Restored 200 rows" in restore.out, restore.error
+
+
+def test_a_backup_that_was_put_to_use_while_it_was_copied_is_refused(stopped):
+    daemon, backup = stopped
+    before = daemon.ctl("dump").stdout
+    (backup / "lock").unlink(missing_ok=True)
+    with Paused(daemon, backup) as restore:
+        (backup / "lock").touch()
+    assert restore.tool.returncode == EX_UNAVAILABLE
+    assert b"was put to use while it was copied" in restore.error
+    assert body(daemon.ctl("dump").stdout) == body(before)
 
 
 def test_a_loaded_table_can_be_backed_up_and_restored(table, tmp_path):

@@ -21,6 +21,7 @@ enum { OPTION_DRY_RUN = CTL_OWN_OPTION };
 struct restoring {
     const struct ctl_place *place;
     int from; /* the backup's directory */
+    int lock; /* of that directory, shared until all is copied; -1: it has none, or no more */
     const char *path;
     bool json;
     struct ctl_progress progress;
@@ -120,6 +121,39 @@ static int copy_files(struct restoring *restoring, const char *directory)
                                             "backup made", restoring->path);
 }
 
+/* A table in use changes while it is copied; what is wanted then is a backup of it. */
+static int take_lock(struct restoring *restoring)
+{
+    restoring->lock = openat(restoring->from, "lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return restoring->lock >= 0 && flock(restoring->lock, LOCK_SH | LOCK_NB) != 0 &&
+                   errno == EWOULDBLOCK
+               ? ctl_complain(EX_UNAVAILABLE, "%s is in use; make a backup of it first",
+                              restoring->path)
+               : 0;
+}
+
+static void release_lock(struct restoring *restoring)
+{
+    if (restoring->lock >= 0)
+        close(restoring->lock);
+    restoring->lock = -1;
+}
+
+/* A backup has no lock before somebody uses it, and then may have changed under the copy. */
+static int end_copy(struct restoring *restoring)
+{
+    bool used;
+
+    ctl_as_self();
+    used = restoring->lock < 0 && faccessat(restoring->from, "lock", F_OK, 0) == 0;
+    release_lock(restoring);
+    if (ctl_as_owner(restoring->place))
+        return EX_NOPERM;
+    return used ? ctl_complain(EX_UNAVAILABLE, "%s was put to use while it was copied",
+                               restoring->path)
+                : 0;
+}
+
 /* A copy, so that the backup stays as it is whatever comes of this. */
 static int make(void *context, const struct store_options *options)
 {
@@ -130,6 +164,8 @@ static int make(void *context, const struct store_options *options)
     enum store_result result;
     int status = copy_files(restoring, options->directory);
 
+    if (!status)
+        status = end_copy(restoring);
     if (status)
         return status;
     copy.existing = true;
@@ -192,22 +228,9 @@ static int replace(struct restoring *restoring)
     return ctl_flush();
 }
 
-/* A table in use changes while it is copied; what is wanted then is a backup of it. */
-static int check_unused(const struct restoring *restoring)
-{
-    int lock = openat(restoring->from, "lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    bool used = lock >= 0 && flock(lock, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-
-    if (lock >= 0)
-        close(lock);
-    return used ? ctl_complain(EX_UNAVAILABLE, "%s is in use; make a backup of it first",
-                               restoring->path)
-                : 0;
-}
-
 static int restore(struct ctl *ctl, int argc, char **argv)
 {
-    struct restoring restoring = {.json = ctl->json};
+    struct restoring restoring = {.lock = -1};
     struct ctl_place place;
     bool dry_run = false;
     int option;
@@ -228,9 +251,10 @@ static int restore(struct ctl *ctl, int argc, char **argv)
     if (restoring.from < 0) {
         status = ctl_complain(EX_NOINPUT, "cannot read %s: %s", restoring.path, strerror(errno));
     } else {
-        status = check_unused(&restoring);
+        status = take_lock(&restoring);
         if (!status)
             status = dry_run ? ctl_table_try(&place, make, look, &restoring) : replace(&restoring);
+        release_lock(&restoring);
         close(restoring.from);
     }
     ctl_place_free(&place);
