@@ -247,7 +247,7 @@ static int exchange(struct swap_paths *paths)
  * For file systems that cannot exchange. Between the two steps there is no table:
  * a master does not start then, and says why (store_open()).
  */
-static int replace(struct swap_paths *paths)
+static int replace(struct swap_paths *paths, bool *gone)
 {
     int code = rename_to_old(paths, paths->directory);
 
@@ -256,13 +256,34 @@ static int replace(struct swap_paths *paths)
     if (rename(paths->fresh, paths->directory) == 0)
         return 0;
     code = errno;
-    (void)rename(paths->old, paths->directory);
+    *gone = rename(paths->old, paths->directory) != 0;
     return code;
+}
+
+static enum store_result tell_gone(const struct swap_paths *paths, int code,
+                                   struct store_error *error)
+{
+    (void)refuse(error,
+                 "there is no table in its place any more: rename %s, the old one, back to %s "
+                 "before anything else: the new one, %s, could not be put there: %s",
+                 paths->old, paths->directory, paths->fresh, strerror(code));
+    return STORE_BROKEN;
+}
+
+static enum store_result tell_unsynced(const struct swap_paths *paths, int code,
+                                       struct store_error *error)
+{
+    (void)refuse(error,
+                 "%s has the new table, but after a power failure %s may be there instead, and "
+                 "what is changed from now on be lost: run sync before mupdated is started: %s",
+                 paths->directory, paths->old[0] ? "the old one, or none," : "none", strerror(code));
+    return STORE_UNCERTAIN;
 }
 
 enum store_result swap_end(struct swap_paths *paths, struct store_error *error)
 {
     struct stat status;
+    bool gone = false;
     int code = sync_all(paths->fresh);
 
     if (code == 0)
@@ -276,17 +297,18 @@ enum store_result swap_end(struct swap_paths *paths, struct store_error *error)
     } else {
         code = exchange(paths);
         if (code == EINVAL || code == ENOSYS)
-            code = replace(paths);
+            code = replace(paths, &gone);
     }
+    if (gone)
+        return tell_gone(paths, code, error);
     if (code != 0) {
         paths->old[0] = '\0';
         return refuse(error, "%s: cannot put the new table in its place: %s", paths->directory,
                       strerror(code));
     }
     paths->fresh[0] = '\0';
-    /* It is done; if this fails, a crash of the machine may undo it, and then all of it. */
-    (void)sync_file(AT_FDCWD, paths->parent, O_DIRECTORY);
-    return STORE_OK;
+    code = sync_file(AT_FDCWD, paths->parent, O_DIRECTORY);
+    return code == 0 ? STORE_OK : tell_unsynced(paths, code, error);
 }
 
 void swap_leftovers(const struct swap_paths *paths, swap_leftover *callback, void *context)

@@ -43,8 +43,10 @@ enum store_result swap_make(struct swap_paths *paths, struct store_error *error)
 /*
  * Put the table in paths->fresh, which is whole and closed, in its place, and the old one to
  * paths->old; durable. The caller holds the lock of the old one, if there is one; one that
- * somebody has made since swap_begin() is not touched. STORE_OK, or STORE_REFUSED with all as it
- * was, paths->fresh included.
+ * somebody has made since swap_begin() is not touched. STORE_OK. STORE_REFUSED: all is as it was,
+ * paths->fresh included. STORE_UNCERTAIN: it is done, but a crash of the machine may undo it.
+ * STORE_BROKEN: there is no table in the place any more; the old one is paths->old, and
+ * paths->fresh must stay, too. The error's text tells what to do.
  */
 enum store_result swap_end(struct swap_paths *paths, struct store_error *error);
 

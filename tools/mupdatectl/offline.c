@@ -303,6 +303,28 @@ int ctl_table_check_idle(const struct ctl_place *place)
     return status;
 }
 
+static void say_replaced(struct swap_paths *paths)
+{
+    printf("%s has the new table.\n", paths->directory);
+    if (paths->old[0])
+        printf("The one before it is in %s; remove it when it is not needed.\n", paths->old);
+    else if (geteuid() == 0)
+        printf("There was none before. See that it belongs to the user that mupdated runs as.\n");
+    swap_leftovers(paths, say_leftover, paths);
+}
+
+/* Exit status; *changed: the old table is not in its place any more. */
+static int put_in_place(struct swap_paths *paths, bool *changed)
+{
+    struct store_error error;
+    enum store_result result = swap_end(paths, &error);
+
+    *changed = result != STORE_REFUSED;
+    if (result == STORE_OK)
+        return 0;
+    return ctl_complain(result == STORE_REFUSED ? EX_CANTCREAT : EX_IOERR, "%s", error.text);
+}
+
 int ctl_table_replace(const struct ctl_place *place, ctl_make *make, void *context, bool quiet,
                       struct store_counts *counts)
 {
@@ -310,6 +332,7 @@ int ctl_table_replace(const struct ctl_place *place, ctl_make *make, void *conte
     struct store_counts ignored;
     struct store_error error;
     struct store_lock *lock;
+    bool changed = false;
     int status;
 
     if (swap_begin(&paths, place->directory, &error) != STORE_OK)
@@ -321,19 +344,13 @@ int ctl_table_replace(const struct ctl_place *place, ctl_make *make, void *conte
         status = ctl_complain(EX_CANTCREAT, "%s", error.text);
     else
         status = make_and_verify(place, paths.fresh, make, context, counts ? counts : &ignored);
-    if (!status && swap_end(&paths, &error) != STORE_OK)
-        status = ctl_complain(EX_CANTCREAT, "%s", error.text);
-    if (status) {
+    if (!status)
+        status = put_in_place(&paths, &changed);
+    if (!changed) {
         swap_abandon(&paths);
         (void)ctl_complain(0, "nothing was changed in %s", place->directory);
-    } else if (!quiet) {
-        printf("%s has the new table.\n", paths.directory);
-        if (paths.old[0])
-            printf("The one before it is in %s; remove it when it is not needed.\n", paths.old);
-        else if (geteuid() == 0)
-            printf("There was none before. See that it belongs to the user that mupdated runs "
-                   "as.\n");
-        swap_leftovers(&paths, say_leftover, &paths);
+    } else if (!quiet && !paths.fresh[0]) {
+        say_replaced(&paths);
     }
     store_lock_release(lock);
     return status;

@@ -24,6 +24,20 @@
 
 static bool no_exchange; /* as on a file system that has none */
 static int steps_left = -1; /* -1: any number */
+static int renames_left = -1; /* before all fail; -1: none does */
+static int syncs_left = -1;
+
+static bool fails(int *left)
+{
+    if (*left < 0)
+        return false;
+    if (*left > 0) {
+        --*left;
+        return false;
+    }
+    errno = EIO;
+    return true;
+}
 
 static void step(void)
 {
@@ -40,12 +54,16 @@ int renameat2(int from_at, const char *from, int to_at, const char *to, unsigned
 int fsync(int fd)
 {
     step();
+    if (fails(&syncs_left))
+        return -1;
     return (int)syscall(SYS_fsync, fd);
 }
 
 int rename(const char *from, const char *to)
 {
     step();
+    if (fails(&renames_left))
+        return -1;
     return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
@@ -106,6 +124,8 @@ static int place_only(void **state)
 {
     no_exchange = false;
     steps_left = -1;
+    renames_left = -1;
+    syncs_left = -1;
     *state = store_fixture_new(NULL);
     return 0;
 }
@@ -263,6 +283,51 @@ static void killed_between_two_renames_no_empty_table_is_made(void **state)
     assert_true(missing);
 }
 
+static void a_table_that_does_not_get_its_name_back_is_told_of_by_its_new_one(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct swap_paths paths;
+
+    make_old(fixture);
+    make_new(fixture, &paths);
+    no_exchange = true;
+    /* To the old one's later name and back, since there is no exchange; then the old one. */
+    renames_left = 3;
+    assert_int_equal(swap_end(&paths, &fixture->error), STORE_BROKEN);
+    renames_left = -1;
+    assert_non_null(strstr(fixture->error.text, "before anything else"));
+    assert_non_null(strstr(fixture->error.text, paths.old));
+    assert_int_not_equal(access(fixture->directory, F_OK), 0);
+    assert_int_equal(table_at(fixture, paths.old), 'o');
+    assert_int_equal(table_at(fixture, paths.fresh), 'n');
+    assert_int_equal(rename(paths.old, fixture->directory), 0);
+    assert_int_equal(table_at(fixture, fixture->directory), 'o');
+}
+
+static void a_table_in_its_place_whose_name_is_not_durable_is_told_of(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct swap_paths paths;
+    enum store_result result = STORE_REFUSED;
+    int before;
+
+    make_old(fixture);
+    for (before = 0; result == STORE_REFUSED; before++) {
+        make_new(fixture, &paths);
+        syncs_left = before;
+        result = swap_end(&paths, &fixture->error);
+        syncs_left = -1;
+        if (result == STORE_REFUSED) {
+            assert_int_equal(table_at(fixture, fixture->directory), 'o');
+            swap_abandon(&paths);
+        }
+    }
+    assert_int_equal(result, STORE_UNCERTAIN);
+    assert_non_null(strstr(fixture->error.text, "run sync"));
+    assert_int_equal(table_at(fixture, fixture->directory), 'n');
+    assert_int_equal(table_at(fixture, paths.old), 'o');
+}
+
 static void mode_and_owner_are_those_of_the_old_directory(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -343,6 +408,8 @@ int main(void)
         TEST(two_in_one_second_are_both_kept),
         TEST(killed_at_any_step_a_whole_table_is_in_the_place_and_the_old_one_is_there),
         TEST(killed_between_two_renames_no_empty_table_is_made),
+        TEST(a_table_that_does_not_get_its_name_back_is_told_of_by_its_new_one),
+        TEST(a_table_in_its_place_whose_name_is_not_durable_is_told_of),
         TEST(mode_and_owner_are_those_of_the_old_directory),
         TEST(nothing_is_removed_behind_a_link),
         TEST(what_cannot_be_replaced_is_refused_before_the_work),
