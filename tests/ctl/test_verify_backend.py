@@ -84,7 +84,8 @@ def test_json_has_both_rows_and_all_counts(daemon, listed):
                   "acl": "anna\tlrs\t"}}
     assert lines[-1] == {"verdict": "different", "backend": BE, "others": 1, "same": 1,
                          "different": 7, "only-here": 1, "only-there": 1, "state": 1,
-                         "location": 1, "acl": 1, "elsewhere": 1, "reservation": 1}
+                         "location": 1, "acl": 1, "elsewhere": 1, "reservation": 1,
+                         "not-compared": 0}
 
 
 def test_what_agrees_is_said_so_and_no_advice_is_given(daemon, listed):
@@ -136,3 +137,42 @@ def test_a_dump_of_a_cyrus_master_or_front_end_is_compared_as_any_table(daemon):
         client.ok("DELETE", "user.a")
     done = daemon.ctl("verify", "--against", path, status=1)
     assert done.stdout.decode().splitlines()[0] == "only-there\tuser.a\t-\tactive be.test!p"
+
+
+def test_what_a_cyrus_dump_does_not_tell_is_not_equal_but_not_compared(daemon):
+    path = daemon.directory / "cyrus"
+    rows = dict([mailbox(f"user.{name}", kind="er", server=BE) for name in "abcf"]
+                + [mailbox(f"user.{name}", kind="er", server="other.test")
+                   for name in ("d", "other", "remote")]
+                + [mailbox("user.g", {}, kind="zr", server=BE)])
+    # Of these two the dump says not whose one is, and that the other is being moved.
+    more = dict([mailbox("user.local"), mailbox("user.reserved", kind="mr", server=BE)])
+    path.write_text(json.dumps({**rows, **more}))
+    done = daemon.ctl("verify", "--against", path, status=1)
+    assert done.stdout.decode().splitlines() == [
+        "not-compared\tuser.local\t-\t-", "not-compared\tuser.reserved\treserved be.test!p\t-",
+        "INCOMPLETE, what was compared is equal: 8 rows; not compared: 2."]
+    assert b"--server" not in done.stderr and b"--report" not in done.stderr
+    lines = [json.loads(line) for line in
+             daemon.ctl("--json", "verify", "--against", path, status=1).stdout.splitlines()]
+    assert lines[0]["differs"] == ["not-compared"]
+    assert (lines[-1]["verdict"], lines[-1]["not-compared"], lines[-1]["same"]) == \
+        ("incomplete", 2, 8)
+    # Equal digests do not make it equal.
+    with daemon.client() as client:
+        client.ok("DELETE", "user.reserved")
+    assert b"not compared: 2." in daemon.ctl("verify", "--against", path, status=1).stdout
+    del rows["user.a"]
+    path.write_text(json.dumps({**rows, **more}))
+    assert daemon.ctl("verify", "--against", path, status=1).stdout.decode().splitlines()[-1] == \
+        "DIFFERENT: 1 rows: 1 only-here; 7 are the same; not compared: 2."
+
+
+def test_what_the_list_of_a_back_end_does_not_tell_is_not_to_be_deleted(daemon, listed):
+    listed.write_text(json.dumps(dict([mailbox("user.a"), mailbox("user.f", kind="em")])))
+    lines = found(daemon, listed)
+    assert "not-compared\tuser.f\tactive be.test!p\t-" in lines
+    assert not [line for line in lines if line.startswith("only-here\tuser.f")]
+    assert [line for line in lines if line.startswith("DIFFERENT")][0].endswith("; not compared: 1.")
+    assert "Do not delete them" in "\n".join(lines)
+    assert json.loads(found(daemon, listed, "--json")[-1])["not-compared"] == 1

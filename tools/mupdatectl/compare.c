@@ -3,11 +3,12 @@
 
 #include <stdio.h>
 
+#include "tools/mupdatectl/command.h"
 #include "tools/mupdatectl/output.h"
 
 static const char *const names[CTL_DIFFERS_KINDS] = {"only-here", "only-there", "state",
                                                      "location", "acl", "elsewhere",
-                                                     "reservation"};
+                                                     "reservation", "not-compared"};
 
 static bool is_there(const struct mupdate_row *row)
 {
@@ -42,33 +43,38 @@ void ctl_compared_count(struct ctl_compared *compared, unsigned differs)
         compared->kinds[i] += (differs & 1U << i) != 0;
 }
 
-int ctl_compare(const struct ctl_source *here, const struct ctl_source *there, ctl_pair *pair,
-                void *context)
+int ctl_compare(const struct ctl_source *here, const struct ctl_source *there,
+                const struct ctl_source *unread, ctl_pair *pair, void *context)
 {
+    const struct ctl_source *const sources[] = {here, there, unread};
+    enum { HERE, THERE, UNREAD, SOURCES };
+    struct row rows[SOURCES];
+    bool has[SOURCES] = {false};
+    bool taken[SOURCES] = {true, true, true};
     int status = 0;
-    struct row ours;
-    struct row theirs;
-    bool has_ours = here->next(here->context, &ours, &status);
-    bool has_theirs = !status && there->next(there->context, &theirs, &status);
 
-    while (!status && (has_ours || has_theirs)) {
-        int order = !has_theirs ? -1
-                    : !has_ours ? 1
-                                : text_compare(ours.mupdate.name, theirs.mupdate.name);
+    for (;;) {
+        struct mupdate_row none = {.state = MUPDATE_ABSENT};
+        bool more = false;
 
-        const struct mupdate_row none = {
-            .state = MUPDATE_ABSENT,
-            .name = order <= 0 ? ours.mupdate.name : theirs.mupdate.name,
-        };
-
-        status = pair(context, order <= 0 ? &ours.mupdate : &none,
-                      order >= 0 ? &theirs.mupdate : &none);
-        if (!status && order <= 0)
-            has_ours = here->next(here->context, &ours, &status);
-        if (!status && order >= 0)
-            has_theirs = there->next(there->context, &theirs, &status);
+        for (int i = 0; i < SOURCES && !status; i++)
+            if (taken[i])
+                has[i] = sources[i]->next(sources[i]->context, &rows[i], &status);
+        for (int i = 0; i < SOURCES; i++) {
+            if (!has[i] || (more && text_compare(rows[i].mupdate.name, none.name) >= 0))
+                continue;
+            none.name = rows[i].mupdate.name;
+            more = true;
+        }
+        if (status || !more)
+            return status;
+        for (int i = 0; i < SOURCES; i++)
+            taken[i] = has[i] && text_equal(rows[i].mupdate.name, none.name);
+        status = pair(context, taken[HERE] ? &rows[HERE].mupdate : &none,
+                      taken[THERE] ? &rows[THERE].mupdate : &none, taken[UNREAD]);
+        if (status)
+            return status;
     }
-    return status;
 }
 
 /* --- printing --- */
@@ -143,16 +149,29 @@ int ctl_differs_print(unsigned differs, const struct mupdate_row *here,
     return json ? print_object(differs, here, there) : print_text(differs, here, there);
 }
 
+int ctl_compared_status(const struct ctl_compared *compared)
+{
+    return compared->different || compared->unread ? CTL_EXIT_FOUND : 0;
+}
+
+static uint64_t count_of(const struct ctl_compared *compared, size_t kind)
+{
+    return 1U << kind == CTL_DIFFERS_UNREAD ? compared->unread : compared->kinds[kind];
+}
+
 int ctl_compared_print_json(const struct ctl_compared *compared, json_t *more)
 {
-    json_t *object = json_pack("{sssIsI}", "verdict", compared->different ? "different" : "equal",
-                               "same", (json_int_t)compared->same, "different",
+    const char *verdict = compared->different ? "different"
+                          : compared->unread  ? "incomplete"
+                                              : "equal";
+    json_t *object = json_pack("{sssIsI}", "verdict", verdict, "same",
+                               (json_int_t)compared->same, "different",
                                (json_int_t)compared->different);
     bool good = object && json_object_update(object, more) == 0;
 
     for (size_t i = 0; good && i < CTL_DIFFERS_KINDS; i++)
         good = json_object_set_new(object, names[i],
-                                   json_integer((json_int_t)compared->kinds[i])) == 0;
+                                   json_integer((json_int_t)count_of(compared, i))) == 0;
     json_decref(more);
     if (good)
         return ctl_print_json(object);
@@ -165,15 +184,18 @@ void ctl_compared_print(const struct ctl_compared *compared)
     const char *between = ": ";
 
     if (!compared->different) {
-        printf("EQUAL: %llu rows", (unsigned long long)compared->same);
-        return;
+        printf("%s: %llu rows", compared->unread ? "INCOMPLETE, what was compared is equal" : "EQUAL",
+               (unsigned long long)compared->same);
+    } else {
+        printf("DIFFERENT: %llu rows", (unsigned long long)compared->different);
+        for (size_t i = 0; i < CTL_DIFFERS_KINDS; i++) {
+            if (compared->kinds[i] == 0)
+                continue;
+            printf("%s%llu %s", between, (unsigned long long)compared->kinds[i], names[i]);
+            between = ", ";
+        }
+        printf("; %llu are the same", (unsigned long long)compared->same);
     }
-    printf("DIFFERENT: %llu rows", (unsigned long long)compared->different);
-    for (size_t i = 0; i < CTL_DIFFERS_KINDS; i++) {
-        if (compared->kinds[i] == 0)
-            continue;
-        printf("%s%llu %s", between, (unsigned long long)compared->kinds[i], names[i]);
-        between = ", ";
-    }
-    printf("; %llu are the same", (unsigned long long)compared->same);
+    if (compared->unread)
+        printf("; not compared: %llu", (unsigned long long)compared->unread);
 }

@@ -146,7 +146,7 @@ static int export(struct ctl *ctl, int argc, char **argv)
         status = run(&exporting, &place, path);
         /* The dump may go to standard output. */
         if (!status)
-            ctl_left_out_print(&exporting.left_out, stderr);
+            ctl_left_out_print(&exporting.left_out, LEFT_OUT_REPORT, stderr);
         status = ctl_left_out_end(&exporting.left_out, status);
         ctl_left_out_free(&exporting.left_out);
         if (!status && exporting.left_out.total > 0)

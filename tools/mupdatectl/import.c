@@ -42,7 +42,11 @@ int ctl_import_leave_out(struct ctl_import *import, uint64_t line, const char *w
                          struct mupdate_text name, const char *other)
 {
     char where[PATH_MAX + 32];
+    const struct row unread = {.mupdate = {.state = MUPDATE_ABSENT, .name = name}};
 
+    if (import->comparing && !harmless && name.len &&
+        !ctl_gather_add(&import->unread, &unread, line))
+        return ctl_complain(EX_OSERR, "out of memory");
     if (line)
         (void)snprintf(where, sizeof where, "%s:%llu", import->from, (unsigned long long)line);
     return ctl_left_out_add(&import->left_out, line ? where : import->from, why, harmless, name,
@@ -119,12 +123,12 @@ static int make(void *context, const struct store_options *options)
 /* 1 when something is missing that may be wanted. */
 static int found(const struct ctl_import *import)
 {
-    return import->left_out.total > import->left_out.harmless ? CTL_EXIT_FOUND : 0;
+    return ctl_left_out_wanted(&import->left_out) ? CTL_EXIT_FOUND : 0;
 }
 
 static int print_left_out(const struct importing *importing)
 {
-    ctl_left_out_print(&importing->import.left_out, stdout);
+    ctl_left_out_print(&importing->import.left_out, LEFT_OUT_REPORT, stdout);
     return ctl_flush();
 }
 
@@ -171,7 +175,7 @@ static int complain_empty(const struct importing *importing)
                             "%s is a back-end's own dump, which does not say whose the mailboxes "
                             "are; --server NAME does",
                             importing->import.from);
-    ctl_left_out_print(&importing->import.left_out, stderr);
+    ctl_left_out_print(&importing->import.left_out, LEFT_OUT_REPORT, stderr);
     return ctl_complain(EX_DATAERR,
                         "%s holds no mailboxes at all; if that is meant, say --allow-empty",
                         importing->import.from);

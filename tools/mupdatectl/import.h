@@ -19,6 +19,8 @@ struct ctl_import {
     int64_t now_us;     /* the time of rows that have none */
     struct ctl_gather rows;
     struct ctl_left_out left_out;
+    bool comparing;          /* it is only looked at; unread is kept */
+    struct ctl_gather unread; /* absent rows of the names that are left out and may be wanted */
     struct ctl_progress progress;
     uint64_t local;     /* left out since they name no server */
     struct buffer location; /* of the entry that is looked at */

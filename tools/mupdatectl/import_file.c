@@ -23,8 +23,15 @@ static const struct {
 };
 
 static const char moving[] = "on its way to another back-end: the one that has it will say so";
-static const char no_server[] = "local: the dump does not say whose it is (see --server)";
-static const char lost[] = "left out by Cyrus, whose JSON cannot hold its name (see --from)";
+/* To be imported, and to be compared. */
+static const char *const no_server[] = {
+    "local: the dump does not say whose it is (see --server)",
+    "local: the dump does not say whose it is (see verify --backend)",
+};
+static const char *const lost[] = {
+    "left out by Cyrus, whose JSON cannot hold its name (see --from)",
+    "left out by Cyrus, whose JSON cannot hold its name",
+};
 
 static struct mupdate_text text_of(const struct buffer *buffer)
 {
@@ -54,7 +61,7 @@ static int take(struct ctl_import *import, const struct cyrus_entry *entry)
     if (!server.data) {
         import->local += !import->server;
         if (!import->server)
-            return leave_out(import, entry, no_server, false);
+            return leave_out(import, entry, no_server[import->comparing], false);
         server = (struct mupdate_text){import->server, strlen(import->server)};
     }
     buffer_clear(&import->location);
@@ -109,7 +116,7 @@ static int read_all(struct ctl_import *import, struct cyrus_reader *reader, int 
             continue;
         case CYRUS_LOST:
             entry.name = (struct mupdate_text){NULL, 0};
-            status = leave_out(import, &entry, lost, false);
+            status = leave_out(import, &entry, lost[import->comparing], false);
             continue;
         case CYRUS_MORE:
             status = give_more(import, reader, fd, piece);

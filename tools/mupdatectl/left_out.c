@@ -119,7 +119,12 @@ int ctl_left_out_add(struct ctl_left_out *left, const char *where, const char *w
     return left->report.failed;
 }
 
-void ctl_left_out_print(const struct ctl_left_out *left, FILE *file)
+uint64_t ctl_left_out_wanted(const struct ctl_left_out *left)
+{
+    return left->total - left->harmless;
+}
+
+void ctl_left_out_print(const struct ctl_left_out *left, const char *all, FILE *file)
 {
     if (left->total == 0)
         return;
@@ -131,9 +136,9 @@ void ctl_left_out_print(const struct ctl_left_out *left, FILE *file)
         fputs("Of these:\n", file);
     for (size_t i = 0; i < LEFT_OUT_FIRST && left->first[i]; i++)
         fprintf(file, "  %s", left->first[i]);
-    if (left->total - left->harmless > LEFT_OUT_FIRST)
-        fprintf(file, "  ... and %llu more; --report of import and export writes all of them\n",
-                (unsigned long long)(left->total - left->harmless - LEFT_OUT_FIRST));
+    if (ctl_left_out_wanted(left) > LEFT_OUT_FIRST)
+        fprintf(file, "  ... and %llu more; %s\n",
+                (unsigned long long)(ctl_left_out_wanted(left) - LEFT_OUT_FIRST), all);
 }
 
 json_t *ctl_left_out_json(const struct ctl_left_out *left)

@@ -15,6 +15,9 @@
 #define LEFT_OUT_REASONS 32
 #define LEFT_OUT_FIRST 10
 
+/* What tells all of an import's or an export's. */
+#define LEFT_OUT_REPORT "--report writes all of them"
+
 struct ctl_left_out {
     bool json;                /* the report: an object a line */
     struct ctl_output_file report;
@@ -46,8 +49,14 @@ void ctl_left_out_free(struct ctl_left_out *left);
 int ctl_left_out_add(struct ctl_left_out *left, const char *where, const char *why, bool harmless,
                      struct mupdate_text name, const char *other);
 
-/* How many by reason, and the first of them; nothing when there are none. */
-void ctl_left_out_print(const struct ctl_left_out *left, FILE *file);
+/*
+ * How many by reason, and the first of them; nothing when there are none. all: what tells the
+ * others, in words.
+ */
+void ctl_left_out_print(const struct ctl_left_out *left, const char *all, FILE *file);
+
+/* How many of them may be wanted. */
+uint64_t ctl_left_out_wanted(const struct ctl_left_out *left);
 
 /* A list of {"reason": ..., "count": ...}; NULL: out of memory. */
 json_t *ctl_left_out_json(const struct ctl_left_out *left);

@@ -31,11 +31,8 @@ static void init(struct ctl_there *there, struct ctl *ctl, const char *what,
     there->import.policy = *policy;
     there->import.from = what;
     ctl_gather_init(&there->import.rows);
-}
-
-static bool has_left_out(const struct ctl_there *there)
-{
-    return there->import.left_out.total > there->import.left_out.harmless;
+    there->import.comparing = true;
+    ctl_gather_init(&there->import.unread);
 }
 
 static bool skip_twice(void *context, const struct row *kept, uint64_t kept_line,
@@ -49,11 +46,11 @@ static bool skip_twice(void *context, const struct row *kept, uint64_t kept_line
     return true;
 }
 
-static int sort(struct ctl_there *there)
+static int sort(struct ctl_gather *gather)
 {
-    if (!ctl_gather_sort(&there->import.rows, LIST_ORDER_OCTET))
+    if (!ctl_gather_sort(gather, LIST_ORDER_OCTET))
         return no_memory();
-    (void)ctl_gather_unite(&there->import.rows, skip_twice, NULL);
+    (void)ctl_gather_unite(gather, skip_twice, NULL);
     return 0;
 }
 
@@ -67,8 +64,10 @@ static int open_cyrus(struct ctl_there *there, const char *path, const char *ser
         status = ctl_import_file(&there->import, path, CYRUS_ANY);
     if (!status)
         status = ctl_import_sort(&there->import);
-    if (!status && has_left_out(there))
-        ctl_left_out_print(&there->import.left_out, stderr);
+    if (!status)
+        status = sort(&there->import.unread);
+    if (!status && ctl_there_unread(there))
+        ctl_left_out_print(&there->import.left_out, "all whose names are known are listed", stderr);
     return status;
 }
 
@@ -134,6 +133,7 @@ void ctl_there_close(struct ctl_there *there)
     ctl_dump_file_close(&there->dump);
     ctl_json_dump_close(&there->json);
     ctl_gather_free(&there->import.rows);
+    ctl_gather_free(&there->import.unread);
     ctl_left_out_free(&there->import.left_out);
     buffer_free(&there->import.location);
     buffer_free(&there->server);
@@ -232,13 +232,25 @@ int ctl_there_begin(struct ctl_there *there, struct ctl_source *source)
         ctl_gather_free(&there->import.rows);
         status = ask_server(&passing);
         if (!status)
-            status = sort(there);
+            status = sort(&there->import.rows);
         break;
     case CTL_THERE_CYRUS:
         break;
     }
     *source = ctl_gather_source(&there->import.rows);
     return status;
+}
+
+/* --- what is not there to be compared --- */
+
+uint64_t ctl_there_unread(const struct ctl_there *there)
+{
+    return ctl_left_out_wanted(&there->import.left_out);
+}
+
+struct ctl_source ctl_there_unread_names(struct ctl_there *there)
+{
+    return ctl_gather_source(&there->import.unread);
 }
 
 /* --- one row --- */

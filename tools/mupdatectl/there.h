@@ -48,6 +48,15 @@ int ctl_there_digest(struct ctl_there *there, struct digest *digest, uint64_t *r
 int ctl_there_begin(struct ctl_there *there, struct ctl_source *source);
 
 /*
+ * How many of its entries could not be read, or say nothing that can be compared: what is known of
+ * their names is not the whole truth. Of Cyrus's dumps only.
+ */
+uint64_t ctl_there_unread(const struct ctl_there *there);
+
+/* Their names, where these are known, in octet order. */
+struct ctl_source ctl_there_unread_names(struct ctl_there *there);
+
+/*
  * The row as it is now: absent when there is none; valid until the next call. Of a server only.
  * Exit status.
  */

@@ -84,7 +84,7 @@ static bool is_meant(const struct against *against, const struct mupdate_row *he
 }
 
 static int compare_pair(void *context, const struct mupdate_row *here,
-                        const struct mupdate_row *there)
+                        const struct mupdate_row *there, bool unread)
 {
     struct against *against = context;
     struct mupdate_row here_now;
@@ -93,6 +93,10 @@ static int compare_pair(void *context, const struct mupdate_row *here,
     int status;
 
     ctl_progress_step(&against->progress, ++against->done);
+    if (unread) {
+        ctl_progress_end(&against->progress);
+        return ctl_differs_print(CTL_DIFFERS_UNREAD, here, there, against->json);
+    }
     if (!is_meant(against, here, there))
         return 0;
     if (ctl_differs(here, there) && changes_meanwhile(against)) {
@@ -116,13 +120,14 @@ static int compare(struct against *against)
 {
     struct ctl_source here;
     struct ctl_source there;
+    struct ctl_source unread = ctl_there_unread_names(&against->there);
     int status = ctl_there_begin(&against->there, &there);
 
     if (!status)
         status = ctl_here_begin(&against->here, &here);
     ctl_progress_begin(&against->progress, "comparing", "rows", against->rows);
     if (!status)
-        status = ctl_compare(&here, &there, compare_pair, against);
+        status = ctl_compare(&here, &there, &unread, compare_pair, against);
     ctl_progress_end(&against->progress);
     return status;
 }
@@ -153,7 +158,7 @@ static int print_verdict(const struct against *against, const char *digest)
         printf(digest ? ", digest %s.\n" : ".\n", digest);
         status = ctl_flush();
     }
-    return status ? status : compared->different ? CTL_EXIT_FOUND : 0;
+    return status ? status : ctl_compared_status(compared);
 }
 
 static int run(struct against *against)
@@ -172,7 +177,8 @@ static int run(struct against *against)
         status = ctl_here_digest(&against->here, ours, &against->rows);
     if (status)
         return status;
-    if (memcmp(ours, theirs, sizeof ours) != 0) {
+    against->compared.unread = ctl_there_unread(&against->there);
+    if (against->compared.unread || memcmp(ours, theirs, sizeof ours) != 0) {
         status = compare(against);
         return status ? status : print_verdict(against, NULL);
     }

@@ -48,7 +48,7 @@ static unsigned differs(const struct by_backend *backend, const struct mupdate_r
 }
 
 static int compare_pair(void *context, const struct mupdate_row *here,
-                        const struct mupdate_row *there)
+                        const struct mupdate_row *there, bool unread)
 {
     struct by_backend *backend = context;
     const struct mupdate_row none = {.state = MUPDATE_ABSENT, .name = here->name};
@@ -58,6 +58,10 @@ static int compare_pair(void *context, const struct mupdate_row *here,
     int status;
 
     ctl_progress_step(&backend->progress, ++backend->done);
+    if (unread) {
+        ctl_progress_end(&backend->progress);
+        return ctl_differs_print(CTL_DIFFERS_UNREAD, here, there, backend->json);
+    }
     backend->others += !listed && there->state != MUPDATE_ABSENT;
     if (!listed)
         there = &none;
@@ -127,6 +131,11 @@ static int print_verdict(const struct by_backend *backend)
         if (compared->different)
             printf("What was made or changed since the list was written may be among these. "
                    "What to do:\n");
+        if (compared->unread)
+            printf("not-compared: what %s lists of them could not be read or is on its way to\n"
+                   "  another: the list does not tell whether it has them. Do not delete them by\n"
+                   "  it, and look for them where names are missing.\n",
+                   backend->name);
         for (size_t i = 0; i < sizeof advice / sizeof *advice; i++)
             if (was_found(compared, advice[i].differs))
                 printf(advice[i].text, backend->name);
@@ -135,22 +144,24 @@ static int print_verdict(const struct by_backend *backend)
                    backend->name);
         status = ctl_flush();
     }
-    return status ? status : compared->different ? CTL_EXIT_FOUND : 0;
+    return status ? status : ctl_compared_status(compared);
 }
 
 static int run(struct by_backend *backend)
 {
     struct ctl_source here;
     struct ctl_source there;
+    struct ctl_source unread = ctl_there_unread_names(&backend->there);
     int status = ctl_there_begin(&backend->there, &there);
 
+    backend->compared.unread = ctl_there_unread(&backend->there);
     if (!status)
         status = ctl_here_open(&backend->here, &backend->place);
     if (!status)
         status = ctl_here_begin(&backend->here, &here);
     ctl_progress_begin(&backend->progress, "comparing", "rows", 0);
     if (!status)
-        status = ctl_compare(&here, &there, compare_pair, backend);
+        status = ctl_compare(&here, &there, &unread, compare_pair, backend);
     ctl_progress_end(&backend->progress);
     return status ? status : print_verdict(backend);
 }
