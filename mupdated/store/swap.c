@@ -276,7 +276,8 @@ static enum store_result tell_unsynced(const struct swap_paths *paths, int code,
     (void)refuse(error,
                  "%s has the new table, but after a power failure %s may be there instead, and "
                  "what is changed from now on be lost: run sync before mupdated is started: %s",
-                 paths->directory, paths->old[0] ? "the old one, or none," : "none", strerror(code));
+                 paths->directory, paths->old[0] ? "the old one, or none," : "none",
+                 strerror(code));
     return STORE_UNCERTAIN;
 }
 

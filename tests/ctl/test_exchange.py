@@ -28,7 +28,8 @@ def test_without_a_table_in_its_place_nothing_is_removed_and_the_way_back_is_tol
     # There is no exchange; behind it the new one gets its name back and the old one another, and
     # then nothing gets a name any more.
     done = strace(command, "-o", "/dev/null", "-e", "trace=rename,renameat2",
-                  "-e", "inject=renameat2:error=EINVAL", "-e", f"inject=rename:error=EIO:when={last + 3}+")
+                  "-e", "inject=renameat2:error=EINVAL",
+                  "-e", f"inject=rename:error=EIO:when={last + 3}+")
     assert done.returncode == EX_IOERR, done
     text = done.stderr.decode()
     old, new = re.search(r"rename (\S+), the old one, back to \S+ before anything else: "

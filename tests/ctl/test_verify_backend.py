@@ -173,6 +173,7 @@ def test_what_the_list_of_a_back_end_does_not_tell_is_not_to_be_deleted(daemon, 
     lines = found(daemon, listed)
     assert "not-compared\tuser.f\tactive be.test!p\t-" in lines
     assert not [line for line in lines if line.startswith("only-here\tuser.f")]
-    assert [line for line in lines if line.startswith("DIFFERENT")][0].endswith("; not compared: 1.")
+    verdict, = [line for line in lines if line.startswith("DIFFERENT")]
+    assert verdict.endswith("; not compared: 1.")
     assert "Do not delete them" in "\n".join(lines)
     assert json.loads(found(daemon, listed, "--json")[-1])["not-compared"] == 1

@@ -184,7 +184,8 @@ void ctl_compared_print(const struct ctl_compared *compared)
     const char *between = ": ";
 
     if (!compared->different) {
-        printf("%s: %llu rows", compared->unread ? "INCOMPLETE, what was compared is equal" : "EQUAL",
+        printf("%s: %llu rows",
+               compared->unread ? "INCOMPLETE, what was compared is equal" : "EQUAL",
                (unsigned long long)compared->same);
     } else {
         printf("DIFFERENT: %llu rows", (unsigned long long)compared->different);

@@ -39,9 +39,10 @@ struct ctl_compared {
 void ctl_compared_count(struct ctl_compared *compared, unsigned differs);
 
 /*
- * Call pair for each name that either has, with the row of the other absent if it has none. The
- * rows are valid during the call. unread: that name is one of that source's, too. It returns an exit status, and has said what is wrong; the first
- * that is not 0 ends it. Exit status.
+ * Call pair for each name that any of the three has, with the row of here or there absent if it
+ * has none. The rows are valid during the call. unread: that source, whose rows are all absent, has
+ * the name. It returns an exit status, and has said what is wrong; the first that is not 0 ends it.
+ * Exit status.
  */
 typedef int ctl_pair(void *context, const struct mupdate_row *here,
                      const struct mupdate_row *there, bool unread);

@@ -92,7 +92,8 @@ int ctl_table_check_idle(const struct ctl_place *place);
 /*
  * Replace the table: make a new one beside it, verify it, and exchange the two; the old one is
  * kept beside it, and where is said on standard output unless quiet. All or nothing, but for
- * EX_IOERR of the exchange itself, which has said what there is then. mupdated must be stopped. Exit status; *counts (may be NULL) is what the new table holds.
+ * EX_IOERR of the exchange itself, which has said what there is then. mupdated must be stopped.
+ * Exit status; *counts (may be NULL) is what the new table holds.
  */
 int ctl_table_replace(const struct ctl_place *place, ctl_make *make, void *context, bool quiet,
                       struct store_counts *counts);
