@@ -98,8 +98,9 @@ def test_when_the_disk_is_full_at_any_point_nothing_is_changed(table, tmp_path, 
     refused = 0
     for point in choose(writing, ERRORS):
         done = strike(trial.command, point, "error=ENOSPC")
-        if done.returncode == 0:
-            # What failed then was not needed, such as the pid in the lock's file.
+        if done.returncode == 0 or b"run sync before" in done.stderr:
+            # What failed then was not needed, such as the pid in the lock's file, or came behind
+            # the exchange.
             assert trial.there() == ("old" if what == "compact" else "new"), (point, done)
             trial.set_up()
             before = table.dump()
