@@ -225,9 +225,16 @@ static bool on_meta(void *context, struct mupdate_text key, struct mupdate_text 
                     const char *wrong)
 {
     struct salvage *salvage = context;
+    char quoted[160];
 
     if (!wrong)
-        (void)meta_take(&salvage->meta, key, value);
+        wrong = meta_take(&salvage->meta, key, value);
+    /* What it should say may be that the table is not confirmed, or is another's. */
+    if (wrong) {
+        salvage->identified = false;
+        tell(salvage, true, FORMAT_META ": record %s is not used: %s",
+            store_quote(key, quoted, sizeof quoted), wrong);
+    }
     return true;
 }
 
@@ -357,23 +364,29 @@ static int read_databases(struct salvage *salvage, const struct source *sources)
 {
     struct salvage_list *changes = &salvage->changes;
     bool whole;
-    int code = read_database(salvage, &sources[META], META, on_meta, NULL, &whole);
+    int code;
 
+    salvage->identified = true;
+    code = read_database(salvage, &sources[META], META, on_meta, NULL, &whole);
     if (code == 0 && meta_is_foreign(salvage, sources)) {
         tell(salvage, true, FORMAT_META " is of another table than " FORMAT_ROWS " and "
                             FORMAT_CHANGES ", and is not used");
         meta_begin(&salvage->meta);
         whole = false;
     }
-    salvage->identified = whole && !meta_lacks(&salvage->meta);
+    salvage->identified = salvage->identified && whole && !meta_lacks(&salvage->meta);
     if (!salvage->identified)
         tell(salvage, true, FORMAT_META " does not tell which table it is");
     if (code == 0) {
         salvage->end_is_known = true;
         code = read_database(salvage, &sources[CHANGES], CHANGES, on_change, on_changes_gap,
                              &whole);
-        /* Where recovery could not finish the last changes may be on no page yet. */
-        if (!sources[CHANGES].recovered || (!whole && changes->count == 0))
+        /*
+         * Where recovery could not finish the last changes may be on no page yet; and an empty log
+         * ends at the number that the table was loaded with, which only meta tells.
+         */
+        if (!sources[CHANGES].recovered ||
+            (changes->count == 0 && !(whole && salvage->identified)))
             salvage->end_is_known = false;
         if (changes->count)
             qsort(changes->changes, changes->count, sizeof(struct change *),

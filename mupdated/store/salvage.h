@@ -35,7 +35,7 @@ struct salvage {
 
     bool log_is_whole; /* Berkeley DB's log lacks nothing that anybody was told of */
     struct meta meta;
-    bool identified;   /* meta tells all that it must */
+    bool identified;   /* meta tells all that it must, and nothing that is wrong */
     struct salvage_list rows;
     bool rows_are_whole;
     struct salvage_list changes; /* in order, with gaps */
