@@ -82,14 +82,22 @@ def control_groups():
     return pathlib.Path(found[1]) if found else None
 
 
+class NoHost(Exception):
+    """This system does not let us make one; its text says what it said."""
+
+
 class Host:
     def __init__(self, place, systemd=False):
         place.mkdir()
         self.group = None
         into_group = ""
         if systemd:
-            self.group = control_groups() / f"mupdated-test-{os.getpid()}"
-            self.group.mkdir()
+            group = control_groups() / f"mupdated-test-{os.getpid()}"
+            try:
+                group.mkdir()
+            except OSError as error:
+                raise NoHost(str(error)) from error
+            self.group = group
             into_group = f"echo $$ >{self.group}/cgroup.procs; "
         # unshare(1) ends for nothing but SIGKILL, and then its child, and all below it, with it.
         self.holder = subprocess.Popen(
@@ -99,7 +107,7 @@ class Host:
         if self.holder.stdout.readline() != "ready\n":
             said = self.holder.stderr.read()
             self.end()
-            raise AssertionError(said)
+            raise NoHost(said.strip())
         self.first = child_of(self.holder)
         if systemd:
             wait_for(lambda: self.path("/run/systemd/private").exists(), "systemd")
