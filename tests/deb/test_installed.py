@@ -110,7 +110,7 @@ def test_the_life_of_an_installation(host, packages, older):
     assert host.path("/etc/mupdated.conf").exists()
     assert not host.path("/usr/sbin/mupdated").exists()
     said = host.run("dpkg", "--purge", "mupdated", "mupdate-tools")
-    assert "/var/lib/mupdated is kept, it has the table" in said
+    assert "/var/lib/mupdated is kept, it has a table" in said
     assert host.path("/var/lib/mupdated").stat().st_uid == int(account[2])
     assert {name for name in host.new_files() if not name.startswith("/var/lib/mupdated/")} == {
         "/etc/mupdated.sasldb", "/root/password", "/var/lib/mupdated"}
