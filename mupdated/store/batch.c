@@ -56,7 +56,7 @@ enum store_result store_get(struct store *store, struct mupdate_text name, struc
 
 enum store_result store_check_room(struct store *store, struct store_error *error)
 {
-    if (store_free_bytes(store) >= STORE_FREE_FLOOR_BYTES)
+    if (store_free_bytes(store->directory) >= STORE_FREE_FLOOR_BYTES)
         return STORE_OK;
     (void)snprintf(error->reason, sizeof error->reason, "%s", strerror(ENOSPC));
     (void)snprintf(error->text, sizeof error->text,

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "mupdated/store/private.h"
@@ -60,14 +59,6 @@ static uint64_t size_of(const char *directory)
     return total;
 }
 
-static uint64_t free_at(const char *directory)
-{
-    struct statvfs space;
-
-    return statvfs(directory, &space) == 0 ? (uint64_t)space.f_bavail * space.f_frsize
-                                           : UINT64_MAX;
-}
-
 static int open_target(DB_ENV *env, const char *name, const char *target, void **handle)
 {
     const char *slash = strrchr(name, '/');
@@ -113,7 +104,7 @@ static int write_target(DB_ENV *env, u_int32_t gigabytes, u_int32_t bytes, u_int
         return 0;
     copying->step = copying->done;
     /* The table may grow meanwhile, and its own needs come first. */
-    if (free_at(copying->target) < STORE_FREE_FLOOR_BYTES)
+    if (store_free_bytes(copying->target) < STORE_FREE_FLOOR_BYTES)
         return ENOSPC;
     copying->stopped = copying->progress &&
                        !copying->progress(copying->context, copying->done,
@@ -193,7 +184,7 @@ enum store_result store_backup(struct store *store, const char *target, store_pr
         return refuse(store, error, target, errno);
     copying.total = size_of(store->directory);
     store->copying = &copying;
-    code = free_at(target) < copying.total + STORE_FREE_FLOOR_BYTES + STORE_BALLAST_BYTES
+    code = store_free_bytes(target) < copying.total + STORE_FREE_FLOOR_BYTES + STORE_BALLAST_BYTES
                ? ENOSPC
                : copy(store, target);
     store->copying = NULL;

@@ -88,7 +88,6 @@ static enum store_result make_directory(struct store *store, struct store_error 
         return STORE_OK;
     if (store->options.existing)
         return store_absent(store, error);
-    memset(error, 0, sizeof *error);
     if (store_directory_may_begin(store, error) != STORE_OK)
         return STORE_BROKEN;
     if (mkdir(store->directory, 0700) == 0 || errno == EEXIST)
@@ -182,11 +181,11 @@ int store_directory_sync(const struct store *store)
     return sync_directory(store->directory);
 }
 
-uint64_t store_free_bytes(const struct store *store)
+uint64_t store_free_bytes(const char *directory)
 {
     struct statvfs space;
 
-    if (statvfs(store->directory, &space) != 0)
+    if (statvfs(directory, &space) != 0)
         return UINT64_MAX;
     return (uint64_t)space.f_bavail * space.f_frsize;
 }
@@ -218,7 +217,7 @@ void store_ballast_keep(struct store *store)
         return;
     }
     (void)unlink(path); /* a crash may have left half of one */
-    code = store_free_bytes(store) < STORE_FREE_FLOOR_BYTES + STORE_BALLAST_BYTES
+    code = store_free_bytes(store->directory) < STORE_FREE_FLOOR_BYTES + STORE_BALLAST_BYTES
                ? ENOSPC
                : ballast_make(path);
     free(path);

@@ -141,7 +141,7 @@ void store_prepare_log(struct store *store)
     if (!store_wants_log(store))
         return;
     atomic_store(&wanted, false);
-    if (store_free_bytes(store) <
+    if (store_free_bytes(store->directory) <
         STORE_FREE_FLOOR_BYTES + STORE_BALLAST_BYTES + STORE_LOG_FILE_BYTES)
         return;
     directory = open(store->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

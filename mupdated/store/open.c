@@ -241,7 +241,8 @@ enum store_result store_open(struct store **store_out, const struct store_option
         store_directory_read_ahead(store, FORMAT_ROWS);
         result = open_all(store, error);
         if (result != STORE_OK && result != STORE_NEWER && result != STORE_ABSENT &&
-            (store_words_say_full() || store_free_bytes(store) < STORE_FREE_FLOOR_BYTES) &&
+            (store_words_say_full() ||
+             store_free_bytes(store->directory) < STORE_FREE_FLOOR_BYTES) &&
             store_ballast_drop(store)) {
             store_log(store, LOG_WARNING,
                       "store: %s: the disk is full: gave up " FORMAT_BALLAST " to recover",

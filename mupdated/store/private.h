@@ -176,8 +176,8 @@ int store_directory_sync(const struct store *store);
  */
 void store_directory_read_ahead(const struct store *store, const char *name);
 
-/* Free bytes that this process may use; UINT64_MAX when that cannot be told. */
-uint64_t store_free_bytes(const struct store *store);
+/* Free bytes beside this directory that we may use; UINT64_MAX when that cannot be told. */
+uint64_t store_free_bytes(const char *directory);
 
 /* Reserve the ballast when there is room for it and it is not there. */
 void store_ballast_keep(struct store *store);

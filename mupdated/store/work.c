@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "mupdated/store/private.h"
@@ -172,15 +171,13 @@ enum store_result work_copy(const char *from, const char *to, unsigned parts,
 {
     struct work work = {
         .parts = parts, .progress = progress, .context = context, .unread = unread};
-    struct statvfs space;
     int code = add_sizes(&work, from);
 
     if (unread)
         *unread = (struct work_unread){.octets = 0};
     /* Its own needs come first, and recovery takes some more. */
-    if (code == 0 && statvfs(to, &space) == 0 &&
-        (uint64_t)space.f_bavail * space.f_frsize <
-            work.total + STORE_LOG_FILE_BYTES + STORE_FREE_FLOOR_BYTES)
+    if (code == 0 &&
+        store_free_bytes(to) < work.total + STORE_LOG_FILE_BYTES + STORE_FREE_FLOOR_BYTES)
         code = ENOSPC;
     if (code == 0) {
         work.to = open(to, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
