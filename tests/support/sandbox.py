@@ -48,6 +48,8 @@ class Traced(mupdated.Daemon):
         self.trace = trace
         super().__init__(directory, prefix=[
             "strace", "-f", "-qq", "-I", "never", "-o", trace], **settings_)
+        # It cannot look for leaks in a process that is traced, and ends it for that.
+        self.environment["LSAN_OPTIONS"] = "detect_leaks=0"
 
     @classmethod
     def make(cls, daemons, trace, **settings_):
