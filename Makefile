@@ -195,8 +195,8 @@ FUZZ_PROGRAMS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(FUZZ_HARNESSES
 FUZZ_MAIN = $(if $(findstring fuzzer,$(SANITIZER)),-fsanitize=fuzzer,$(call obj,tests/fuzz/replay.c))
 FUZZ_OBJECTS := $(call obj,$(WIRE) $(LAYER) $(SERVER) $(CLIENT) $(wildcard mupdated/config*.c) \
     $(wildcard mupdated/dump/*.c tools/mupdatectl/cyrus_*.c) mupdated/control/json.c \
-    mupdated/control/session.c mupdated/auth/identity.c mupdated/store/format.c mupdated/table/order.c \
-    mupdated/table/row.c mupdated/table/rule.c tests/unit/dump/dump_support.c \
+    mupdated/control/session.c mupdated/auth/identity.c mupdated/store/format.c mupdated/table/digest.c \
+    mupdated/table/order.c mupdated/table/row.c mupdated/table/rule.c tests/unit/dump/dump_support.c \
     tests/unit/server/server_model.c tests/unit/server/server_support.c \
     $(filter-out $(FUZZ_HARNESSES) tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c)))
 

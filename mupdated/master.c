@@ -13,7 +13,6 @@
 #include "mupdated/net/connection.h"
 #include "mupdated/net/unconfirmed.h"
 #include "mupdated/reserve.h"
-#include "mupdated/store/tally.h"
 
 #define STOPPING_TEXT "server is stopping"
 
@@ -117,59 +116,62 @@ static void on_stored(void *context, struct writer_request *batch, uint64_t firs
 
 /* --- start --- */
 
-struct filling {
-    struct master *master;
-    struct tally *tally;
-};
-
 static bool on_row(void *context, const struct row *row)
 {
-    const struct filling *filling = context;
+    const struct master *master = context;
 
-    tally_row(filling->tally, row);
-    return table_load(filling->master->table, row);
+    return table_load(master->table, row);
 }
 
 static bool on_change(void *context, const struct change *change)
 {
-    const struct filling *filling = context;
+    const struct master *master = context;
 
-    return tally_change(filling->tally, change) &&
-           departed_apply(filling->master->departed, change);
+    return departed_apply(master->departed, change);
 }
 
-static uint64_t find_sequence(void *context, struct mupdate_text name)
+/*
+ * Whether the rows are those that the last change left: a lost write of a disk, or a file that was
+ * copied over from a backup, has good pages and would be served.
+ */
+static int check_rows(struct master *master)
 {
-    struct row row;
+    struct store_counts counts;
+    struct store_error error;
+    struct digest is;
+    struct digest must;
 
-    return table_find(context, name, &row) ? row.sequence : 0;
+    table_digest(master->table, &is);
+    if (store_digest(master->store, &must)) {
+        if (digest_equal(&is, &must))
+            return EX_OK;
+        log_error("cannot read the table: it has rows=%llu and its last change left rows=%llu%s: "
+                  "see mupdatectl verify and repair",
+                  (unsigned long long)is.rows, (unsigned long long)must.rows,
+                  is.rows == must.rows ? ", but others" : "");
+        return EX_DATAERR;
+    }
+    /* From an older version, until its next change: the log of changes must do. */
+    if (store_check(master->store, &counts, &error) != STORE_OK) {
+        log_error("cannot read the table: %s", error.text);
+        return EX_DATAERR;
+    }
+    store_set_digest(master->store, &is);
+    return EX_OK;
 }
 
-/* Rows and log of changes, which must be of one table. */
 static int read_table(struct master *master)
 {
-    struct filling filling = {master, tally_new(&master->position, find_sequence, master->table)};
     struct store_error error;
-    uint64_t sequence;
-    int code = EX_OSERR;
 
     error.text[0] = '\0';
-    if (!filling.tally || store_rows(master->store, on_row, &filling, &error) != STORE_OK ||
-        !table_loaded(master->table) ||
-        store_changes(master->store, master->position.first, on_change, &filling, &error) !=
-            STORE_OK) {
-        log_error("cannot read the table: %s", error.text[0] ? error.text : "out of memory");
-        code = error.text[0] ? EX_IOERR : EX_OSERR;
-    } else if (!tally_end(filling.tally, &sequence)) {
-        log_error("cannot read the table: rows and log of changes contradict each other at "
-                  "change %llu: see mupdatectl verify and repair",
-                  (unsigned long long)sequence);
-        code = EX_DATAERR;
-    } else {
-        code = EX_OK;
-    }
-    tally_free(filling.tally);
-    return code;
+    if (store_rows(master->store, on_row, master, &error) == STORE_OK &&
+        table_loaded(master->table) &&
+        store_changes(master->store, master->position.first, on_change, master, &error) ==
+            STORE_OK)
+        return check_rows(master);
+    log_error("cannot read the table: %s", error.text[0] ? error.text : "out of memory");
+    return error.text[0] ? EX_IOERR : EX_OSERR;
 }
 
 static void format_history(const unsigned char *history, char *text)

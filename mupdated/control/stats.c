@@ -223,12 +223,14 @@ static uint64_t resident_bytes(void)
 static void gather_table(const struct master *master, struct stats *stats)
 {
     int age_ms = master->config->stale_reservations_ms;
+    struct digest digest;
 
     stats->confirmed = store_confirmed(master->store);
     stats->position = master->position;
     stats->position.last = table_sequence(master->table);
     table_counts(master->table, &stats->rows);
-    table_digest(master->table, stats->digest);
+    table_digest(master->table, &digest);
+    digest_octets(&digest, stats->digest);
     stats->stale_seconds = (double)age_ms / 1000;
     stats->stale =
         table_reserved_until(master->table, stats->now_us - (int64_t)age_ms * 1000);

@@ -74,7 +74,7 @@ struct stats {
     struct table_counts rows;
     uint64_t stale;         /* rows reserved for longer than stale_seconds */
     double stale_seconds;   /* the key stale_reservations_after */
-    unsigned char digest[TABLE_DIGEST_BYTES];
+    unsigned char digest[DIGEST_BYTES];
     struct stats_server *servers; /* in octet order */
     size_t server_count;
     /* connections */

@@ -2,7 +2,9 @@
 #include "mupdated/store/agree.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <search.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* The newest change of a name, as far as the log was read. */
@@ -23,6 +25,10 @@ struct agree {
     void *names; /* of struct newest, for tsearch() */
     struct gap *gaps; /* in order */
     size_t gap_count;
+    uint64_t last; /* change */
+    bool has_digest;
+    struct digest must; /* what the last change tells of all rows */
+    struct digest rows; /* that came */
     uint64_t term;
     int64_t time_us;
     int code; /* of the walk */
@@ -38,13 +44,18 @@ static int compare(const void *a, const void *b)
     return text_compare(left->change->now.mupdate.name, right->change->now.mupdate.name);
 }
 
-struct agree *agree_new(uint64_t first, agree_found *found, void *context)
+struct agree *agree_new(uint64_t first, const struct digest *begin, agree_found *found,
+                        void *context)
 {
     struct agree *agree = calloc(1, sizeof *agree);
 
     if (!agree)
         return NULL;
     agree->first = first;
+    agree->last = first - 1;
+    agree->has_digest = begin;
+    if (begin)
+        agree->must = *begin;
     agree->found = found;
     agree->context = context;
     agree->time_us = INT64_MIN;
@@ -142,6 +153,9 @@ int agree_change(struct agree *agree, const struct change *change)
         code = wrong_change(agree, change, "its time goes back");
     if (code != 0)
         return code;
+    agree->last = change->now.sequence;
+    agree->has_digest = change->has_digest;
+    agree->must = change->digest;
     agree->term = change->term;
     agree->time_us = change->now.time_us;
 
@@ -176,6 +190,7 @@ int agree_row(struct agree *agree, const struct row *row)
     struct newest **place = tfind(&key, &agree->names, compare);
     const struct row *now;
 
+    digest_add(&agree->rows, &row->mupdate);
     if (!place) {
         return row->sequence < agree->first ||
                        gap_between(agree, row->sequence - 1, row->sequence)
@@ -215,4 +230,24 @@ int agree_missing(struct agree *agree)
     twalk(agree->names, look_whether_missing);
     walking = NULL;
     return agree->code;
+}
+
+int agree_digest(struct agree *agree)
+{
+    char text[128];
+    int len;
+
+    if (!agree->has_digest || gap_between(agree, agree->last, UINT64_MAX) ||
+        digest_equal(&agree->rows, &agree->must))
+        return 0;
+    len = snprintf(text, sizeof text, "it holds %" PRIu64 " rows, and change %" PRIu64 " left ",
+                   agree->rows.rows, agree->last);
+    if (agree->rows.rows == agree->must.rows)
+        (void)snprintf(text + len, sizeof text - (size_t)len, "others");
+    else
+        (void)snprintf(text + len, sizeof text - (size_t)len, "%" PRIu64, agree->must.rows);
+    return agree->found(agree->context, AGREE_ROWS, (struct mupdate_text){NULL, 0}, agree->last,
+                        text)
+               ? 0
+               : ECANCELED;
 }

@@ -26,6 +26,7 @@ enum store_result store_begin(struct store *store, struct store_error *error)
 
     store_forget_words(store->batch_failed);
     store->puts = 0;
+    store->batch_digest = store->digest;
     code = atomic_load(&store->phase) == STORE_RUNNING
                ? store->env->txn_begin(store->env, NULL, &store->txn, 0)
                : DB_RUNRECOVERY;
@@ -101,7 +102,21 @@ static int put_change(struct store *store, const struct change *change)
     return store->changes->put(store->changes, store->txn, &key, &value, DB_NOOVERWRITE);
 }
 
-enum store_result store_put(struct store *store, struct change *change, struct store_error *error)
+/* What all rows are with this change made. */
+static void sum_up(struct store *store, struct change *change, const struct mupdate_row *old)
+{
+    change->has_digest = store->has_digest;
+    if (!store->has_digest)
+        return;
+    if (old)
+        digest_subtract(&store->batch_digest, old);
+    if (change->now.mupdate.state != MUPDATE_ABSENT)
+        digest_add(&store->batch_digest, &change->now.mupdate);
+    change->digest = store->batch_digest;
+}
+
+enum store_result store_put(struct store *store, struct change *change,
+                            const struct mupdate_row *old, struct store_error *error)
 {
     const struct mupdate_text *name = &change->now.mupdate.name;
     enum store_result result;
@@ -115,8 +130,10 @@ enum store_result store_put(struct store *store, struct change *change, struct s
     change->now.sequence = store->position.last + store->puts + 1;
     change->term = store->position.term;
     code = name->len == 0 || name->len > FORMAT_TEXT_BYTES ? EFBIG : put_row(store, &change->now);
-    if (code == 0)
+    if (code == 0) {
+        sum_up(store, change, old);
         code = put_change(store, change);
+    }
     if (code != 0)
         return undo(store, error, store_fail(store, error, code, "put", name));
     store->puts++;
@@ -176,8 +193,10 @@ enum store_result store_commit(struct store *store, struct store_error *error)
     }
     store->txn = NULL;
     result = store_commit_txn(store, txn, error);
-    if (result == STORE_OK)
+    if (result == STORE_OK) {
         store->position.last += store->puts;
+        store->digest = store->batch_digest;
+    }
     store->batch_failed = result != STORE_OK;
     store->puts = 0;
     return result;

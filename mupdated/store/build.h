@@ -42,7 +42,10 @@ enum store_result store_build_change(struct store_build *build, const struct cha
 void store_build_same(struct store_build *build, const struct store_position *position,
                       uint64_t base, bool confirmed);
 
-/* Make the table whole and durable and close it. build is freed, whatever is returned. */
+/*
+ * Make the table whole and durable and close it. build is freed, whatever is returned.
+ * STORE_REFUSED too when the rows are not those that the last change tells of.
+ */
 enum store_result store_build_end(struct store_build *build, struct store_error *error);
 
 /* Give up; what there is in the directory is no table that could be opened. NULL is allowed. */

@@ -19,7 +19,9 @@ static bool on_wrong(void *context, enum agree_about about, struct mupdate_text 
 {
     struct check *check = context;
 
-    if (about == AGREE_ROW)
+    if (about == AGREE_ROWS)
+        (void)store_damaged_rows(check->store, check->error, wrong);
+    else if (about == AGREE_ROW)
         (void)store_damaged(check->store, check->error, FORMAT_ROWS, name, wrong);
     else
         (void)store_damaged_change(check->store, check->error, sequence, wrong);
@@ -51,7 +53,8 @@ enum store_result store_check(struct store *store, struct store_counts *counts,
     enum store_result result = STORE_OK;
 
     *counts = (struct store_counts){0};
-    check.agree = agree_new(store->position.first, on_wrong, &check);
+    check.agree = agree_new(store->position.first, store->has_digest ? &store->digest : NULL,
+                            on_wrong, &check);
     if (!check.agree)
         check.code = ENOMEM;
     if (check.code == 0)
@@ -60,6 +63,8 @@ enum store_result store_check(struct store *store, struct store_counts *counts,
         result = store_rows(store, match_row, &check, error);
     if (check.code == 0 && result == STORE_OK)
         check.code = agree_missing(check.agree);
+    if (check.code == 0 && result == STORE_OK)
+        check.code = agree_digest(check.agree);
     agree_free(check.agree);
     if (check.code == ENOMEM)
         (void)store_fail(store, error, ENOMEM, "check", NULL);

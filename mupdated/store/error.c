@@ -204,6 +204,17 @@ enum store_result store_damaged(struct store *store, struct store_error *error,
     return STORE_BROKEN;
 }
 
+enum store_result store_damaged_rows(struct store *store, struct store_error *error,
+                                     const char *wrong)
+{
+    (void)snprintf(error->reason, sizeof error->reason, "the table is damaged");
+    (void)snprintf(error->text, sizeof error->text,
+                   "store: %s: " FORMAT_ROWS ": %s: mend the table with mupdatectl repair",
+                   store->directory, wrong);
+    error->again = false;
+    return STORE_BROKEN;
+}
+
 enum store_result store_damaged_change(struct store *store, struct store_error *error,
                                        uint64_t sequence, const char *wrong)
 {

@@ -5,9 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECORD_VERSION 1
+#define ROW_VERSION 1
 #define ROW_FIXED 30
-#define CHANGE_FIXED 39
+
+/* Version 1 has no digest. */
+#define CHANGE_VERSION 2
+#define CHANGE_DIGEST 19
+#define CHANGE_LENGTHS_BYTES 20
 
 void format_put_u64(unsigned char to[8], uint64_t value)
 {
@@ -35,6 +39,19 @@ uint32_t format_get_u32(const unsigned char from[4])
 
     memcpy(&value, from, sizeof value);
     return be32toh(value);
+}
+
+void format_put_digest(unsigned char to[FORMAT_DIGEST_BYTES], const struct digest *digest)
+{
+    format_put_u64(to, digest->rows);
+    digest_octets(digest, to + 8);
+}
+
+void format_get_digest(const unsigned char from[FORMAT_DIGEST_BYTES], struct digest *digest)
+{
+    digest->rows = format_get_u64(from);
+    digest->high = format_get_u64(from + 8);
+    digest->low = format_get_u64(from + 16);
 }
 
 static enum format_result make_room(struct format_record *record, size_t fixed,
@@ -97,7 +114,7 @@ enum format_result format_encode_row(struct format_record *record, const struct 
 
     if (result != FORMAT_OK)
         return result;
-    record->data[0] = RECORD_VERSION;
+    record->data[0] = ROW_VERSION;
     record->data[1] = (unsigned char)row->mupdate.state;
     format_put_u64(record->data + 2, row->sequence);
     format_put_u64(record->data + 10, (uint64_t)row->time_us);
@@ -105,21 +122,31 @@ enum format_result format_encode_row(struct format_record *record, const struct 
     return FORMAT_OK;
 }
 
+/* Where the lengths of the texts stand. */
+static size_t change_lengths(bool has_digest)
+{
+    return CHANGE_DIGEST + (has_digest ? FORMAT_DIGEST_BYTES : 0);
+}
+
 enum format_result format_encode_change(struct format_record *record, const struct change *change)
 {
     const struct mupdate_text texts[] = {change->now.mupdate.name, change->now.mupdate.location,
                                          change->now.mupdate.acl, change->now.who,
                                          change->old_location};
-    enum format_result result = make_room(record, CHANGE_FIXED, texts, 5);
+    size_t lengths = change_lengths(change->has_digest);
+    size_t fixed = lengths + CHANGE_LENGTHS_BYTES;
+    enum format_result result = make_room(record, fixed, texts, 5);
 
     if (result != FORMAT_OK)
         return result;
-    record->data[0] = RECORD_VERSION;
+    record->data[0] = change->has_digest ? CHANGE_VERSION : 1;
     record->data[1] = (unsigned char)change->now.mupdate.state;
     record->data[2] = (unsigned char)change->old_state;
     format_put_u64(record->data + 3, change->term);
     format_put_u64(record->data + 11, (uint64_t)change->now.time_us);
-    put_texts(record, 19, CHANGE_FIXED, texts, 5);
+    if (change->has_digest)
+        format_put_digest(record->data + CHANGE_DIGEST, &change->digest);
+    put_texts(record, lengths, fixed, texts, 5);
     return FORMAT_OK;
 }
 
@@ -129,11 +156,11 @@ void format_record_free(struct format_record *record)
     memset(record, 0, sizeof *record);
 }
 
-static const char *check_fixed(const unsigned char *data, size_t len, size_t fixed)
+static const char *check_fixed(const unsigned char *data, size_t len, unsigned newest, size_t fixed)
 {
     if (len < 1)
         return "it is empty";
-    if (data[0] != RECORD_VERSION)
+    if (data[0] == 0 || data[0] > newest)
         return "its version is not known to this program";
     if (len < fixed)
         return "it is cut off";
@@ -144,7 +171,7 @@ const char *format_decode_row(const void *data, size_t len, struct row *row)
 {
     const unsigned char *octets = data;
     struct mupdate_text *texts[] = {&row->mupdate.location, &row->mupdate.acl, &row->who};
-    const char *wrong = check_fixed(octets, len, ROW_FIXED);
+    const char *wrong = check_fixed(octets, len, ROW_VERSION, ROW_FIXED);
 
     if (wrong)
         return wrong;
@@ -164,7 +191,10 @@ const char *format_decode_change(const void *data, size_t len, struct change *ch
     struct mupdate_text *texts[] = {&change->now.mupdate.name, &change->now.mupdate.location,
                                     &change->now.mupdate.acl, &change->now.who,
                                     &change->old_location};
-    const char *wrong = check_fixed(octets, len, CHANGE_FIXED);
+    bool has_digest = len > 0 && octets[0] != 1;
+    size_t lengths = change_lengths(has_digest);
+    size_t fixed = lengths + CHANGE_LENGTHS_BYTES;
+    const char *wrong = check_fixed(octets, len, CHANGE_VERSION, fixed);
 
     if (wrong)
         return wrong;
@@ -176,7 +206,10 @@ const char *format_decode_change(const void *data, size_t len, struct change *ch
     if (change->term == 0)
         return "its term is 0";
     change->now.time_us = (int64_t)format_get_u64(octets + 11);
-    wrong = get_texts(octets, len, 19, CHANGE_FIXED, texts, 5);
+    change->has_digest = has_digest;
+    if (has_digest)
+        format_get_digest(octets + CHANGE_DIGEST, &change->digest);
+    wrong = get_texts(octets, len, lengths, fixed, texts, 5);
     if (wrong)
         return wrong;
     if (change->now.mupdate.name.len == 0)

@@ -11,6 +11,8 @@
  *                            loaded begins; missing: 0
  *               "confirmed" -> 1 octet: 0 while nobody has said that a table that was loaded
  *                            is the right one, 1 when somebody has; missing: nobody needs to
+ *               "digest"  -> 24 octets: of the rows that the table began with, as in a change;
+ *                            missing: there were none, or it is from before it was kept
  *               "rows-file", "changes-file" -> 20 octets: the ids that Berkeley DB gave
  *                            the files of this table, in the first page of each; missing: from
  *                            before they were kept
@@ -30,18 +32,21 @@
  *                 18   length of location, of ACL, of who: 4 octets each
  *                 30   location, ACL, who
  *
- *   change  offset 0   version, 1
+ *   change  offset 0   version, 2
  *                  1   state: 0 deleted, 1 reserved, 2 active
  *                  2   old state: 0 absent, 1 reserved, 2 active
  *                  3   term, 8 octets
  *                 11   time, 8 octets
- *                 19   length of name, location, ACL, who, old location: 4 octets each
- *                 39   name, location, ACL, who, old location
+ *                 19   digest of all rows with this change made: their number, and the sum of
+ *                      their hashes (digest.h), 8 and 16 octets; version 1 lacks it
+ *                 43   length of name, location, ACL, who, old location: 4 octets each
+ *                 63   name, location, ACL, who, old location
  *
  * A batch is one transaction over rows.db and changes.db: after a crash all of
  * it is there or nothing. Sequence numbers in changes.db have no gaps; trimming
  * removes from the low end only and always leaves the last change, from which
- * the next number follows; while there is none it follows from "base". Each row's
+ * the next number follows; while there is none it follows from "base". The last
+ * change, or "digest" while there is none, thus tells what all rows must be. Each row's
  * sequence is that of the change that made it, which may be trimmed away. A load
  * writes "base" last: the rows of half of one are from changes that never were,
  * and nobody takes them for a table.
@@ -51,6 +56,7 @@
  * tells how to read that record, so a newer program need not rewrite the table: it
  * opens an older one and writes its own version into meta.db.
  *
+ *   3  digests
  *   2  "base" and "confirmed"
  *   1  the first
  *
@@ -61,7 +67,7 @@
 
 #include "mupdated/table/row.h"
 
-#define FORMAT_VERSION 2
+#define FORMAT_VERSION 3
 
 #define FORMAT_ROWS "rows.db"
 #define FORMAT_CHANGES "changes.db"
@@ -77,7 +83,9 @@
 #define FORMAT_KEY_CONFIRMED "confirmed"
 #define FORMAT_KEY_ROWS_FILE "rows-file"
 #define FORMAT_KEY_CHANGES_FILE "changes-file"
+#define FORMAT_KEY_DIGEST "digest"
 #define FORMAT_FILE_ID_BYTES 20
+#define FORMAT_DIGEST_BYTES 24
 
 /* No single text of a record may be longer. */
 #define FORMAT_TEXT_BYTES (16U << 20)
@@ -112,5 +120,9 @@ void format_put_u64(unsigned char to[8], uint64_t value);
 uint64_t format_get_u64(const unsigned char from[8]);
 void format_put_u32(unsigned char to[4], uint32_t value);
 uint32_t format_get_u32(const unsigned char from[4]);
+
+/* A digest as it stands in a change and in meta.db. */
+void format_put_digest(unsigned char to[FORMAT_DIGEST_BYTES], const struct digest *digest);
+void format_get_digest(const unsigned char from[FORMAT_DIGEST_BYTES], struct digest *digest);
 
 #endif

@@ -34,11 +34,13 @@ static enum store_result get_meta(struct store *store, DB_TXN *txn, const char *
 
 /* The same for one that may be missing: *value then stays. */
 static enum store_result get_optional(struct store *store, DB_TXN *txn, const char *key,
-                                      void *value, size_t len, struct store_error *error)
+                                      void *value, size_t len, bool *is_there,
+                                      struct store_error *error)
 {
     DBT key_dbt = store_dbt(key, strlen(key));
     int code = store->meta->exists(store->meta, txn, &key_dbt, 0);
 
+    *is_there = code == 0;
     if (code == DB_NOTFOUND)
         return STORE_OK;
     if (code != 0)
@@ -119,6 +121,15 @@ enum store_result store_identity_copy(struct store *store, DB_TXN *txn,
     return written(store, code, error);
 }
 
+enum store_result store_identity_digest(struct store *store, DB_TXN *txn,
+                                        const struct digest *digest, struct store_error *error)
+{
+    unsigned char octets[FORMAT_DIGEST_BYTES];
+
+    format_put_digest(octets, digest);
+    return written(store, put_meta(store, txn, FORMAT_KEY_DIGEST, octets, sizeof octets), error);
+}
+
 static enum store_result read_format(struct store *store, DB_TXN *txn, struct store_error *error)
 {
     unsigned char format[4];
@@ -147,6 +158,7 @@ enum store_result store_identity_read(struct store *store, DB_TXN *txn,
     unsigned char term[8];
     unsigned char base[8] = {0};
     unsigned char confirmed = 1;
+    bool is_there;
     enum store_result result = read_format(store, txn, error);
 
     if (result == STORE_OK)
@@ -155,9 +167,9 @@ enum store_result store_identity_read(struct store *store, DB_TXN *txn,
     if (result == STORE_OK)
         result = get_meta(store, txn, FORMAT_KEY_TERM, term, sizeof term, error);
     if (result == STORE_OK)
-        result = get_optional(store, txn, FORMAT_KEY_BASE, base, sizeof base, error);
+        result = get_optional(store, txn, FORMAT_KEY_BASE, base, sizeof base, &is_there, error);
     if (result == STORE_OK)
-        result = get_optional(store, txn, FORMAT_KEY_CONFIRMED, &confirmed, 1, error);
+        result = get_optional(store, txn, FORMAT_KEY_CONFIRMED, &confirmed, 1, &is_there, error);
     if (result != STORE_OK)
         return result;
     store->position.term = format_get_u64(term);
@@ -165,6 +177,21 @@ enum store_result store_identity_read(struct store *store, DB_TXN *txn,
     /* What is neither yes nor no is not yes. */
     atomic_store(&store->confirmed, confirmed == 1);
     return STORE_OK;
+}
+
+enum store_result store_identity_read_digest(struct store *store, struct store_error *error)
+{
+    unsigned char octets[FORMAT_DIGEST_BYTES];
+    bool is_there;
+    enum store_result result = get_optional(store, NULL, FORMAT_KEY_DIGEST, octets,
+                                            sizeof octets, &is_there, error);
+
+    /* One that was never loaded and has seen no change holds nothing. */
+    store->has_digest = is_there || store->base == 0;
+    store->digest = (struct digest){0};
+    if (result == STORE_OK && is_there)
+        format_get_digest(octets, &store->digest);
+    return result;
 }
 
 static enum store_result bind_file(struct store *store, DB_TXN *txn, DB *db, const char *name,
@@ -175,11 +202,12 @@ static enum store_result bind_file(struct store *store, DB_TXN *txn, DB *db, con
     static const unsigned char none[FORMAT_FILE_ID_BYTES];
     DB_MPOOLFILE *file = db->get_mpf(db);
     enum store_result result;
+    bool is_there;
     int code = file->get_fileid(file, id);
 
     if (code != 0)
         return store_fail(store, error, code, "read a file's id", NULL);
-    result = get_optional(store, txn, key, known, sizeof known, error);
+    result = get_optional(store, txn, key, known, sizeof known, &is_there, error);
     if (result != STORE_OK)
         return result;
     if (memcmp(known, none, sizeof none) == 0)

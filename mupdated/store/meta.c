@@ -46,6 +46,11 @@ const char *meta_take(struct meta *meta, struct mupdate_text key, struct mupdate
             return "the id of a file has a wrong length";
         memcpy(is_key(key, FORMAT_KEY_ROWS_FILE) ? meta->rows_file : meta->changes_file, octets,
                FORMAT_FILE_ID_BYTES);
+    } else if (is_key(key, FORMAT_KEY_DIGEST)) {
+        if (value.len != FORMAT_DIGEST_BYTES)
+            return "the digest has a wrong length";
+        format_get_digest(octets, &meta->digest);
+        meta->has_digest = true;
     }
     return NULL;
 }
@@ -56,6 +61,13 @@ bool meta_is_file(const unsigned char known[FORMAT_FILE_ID_BYTES],
     static const unsigned char none[FORMAT_FILE_ID_BYTES];
 
     return memcmp(known, none, sizeof none) == 0 || memcmp(known, id, sizeof none) == 0;
+}
+
+bool meta_digest(const struct meta *meta, struct digest *digest)
+{
+    *digest = meta->digest;
+    /* One that was never loaded began with nothing. */
+    return meta->has_digest || (meta->has_history && meta->base == 0);
 }
 
 const char *meta_lacks(const struct meta *meta)

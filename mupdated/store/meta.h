@@ -19,6 +19,8 @@ struct meta {
     /* The ids of its files; all zeros: not told. */
     unsigned char rows_file[FORMAT_FILE_ID_BYTES];
     unsigned char changes_file[FORMAT_FILE_ID_BYTES];
+    bool has_digest;
+    struct digest digest;
 };
 
 /* As of a table that was never loaded, and of which nothing is told yet. */
@@ -30,6 +32,12 @@ const char *meta_take(struct meta *meta, struct mupdate_text key, struct mupdate
 /* Whether a file with this id may be the one of the table. */
 bool meta_is_file(const unsigned char known[FORMAT_FILE_ID_BYTES],
                   const unsigned char id[FORMAT_FILE_ID_BYTES]);
+
+/*
+ * The digest of the rows that the table began with, before its first change. False: it is not
+ * told.
+ */
+bool meta_digest(const struct meta *meta, struct digest *digest);
 
 /* NULL, or what it lacks, in words; static. */
 const char *meta_lacks(const struct meta *meta);

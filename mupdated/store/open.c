@@ -151,6 +151,37 @@ static enum store_result read_position(struct store *store, struct store_error *
     return STORE_OK;
 }
 
+static bool take_digest(void *context, const struct change *change)
+{
+    struct store *store = context;
+
+    store->has_digest = change->has_digest;
+    store->digest = change->digest;
+    return true;
+}
+
+/* What the rows must be, as the last change tells it, or what the table began with. */
+static enum store_result read_digest(struct store *store, struct store_error *error)
+{
+    const struct store_position *position = &store->position;
+
+    if (position->first <= position->last)
+        return store_changes(store, position->last, take_digest, store, error);
+    return store_identity_read_digest(store, error);
+}
+
+bool store_digest(const struct store *store, struct digest *digest)
+{
+    *digest = store->digest;
+    return store->has_digest;
+}
+
+void store_set_digest(struct store *store, const struct digest *digest)
+{
+    store->has_digest = true;
+    store->digest = *digest;
+}
+
 static void close_databases(struct store *store)
 {
     DB **databases[] = {&store->changes, &store->rows, &store->meta};
@@ -178,6 +209,8 @@ static enum store_result open_all(struct store *store, struct store_error *error
         result = open_databases(store, error);
     if (result == STORE_OK)
         result = read_position(store, error);
+    if (result == STORE_OK)
+        result = read_digest(store, error);
     if (result == STORE_OK) {
         /* What recovery redid is now in the databases: the next start need not redo it. */
         code = store->env->txn_checkpoint(store->env, 0, 0, 0);

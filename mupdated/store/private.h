@@ -45,10 +45,13 @@ struct store {
     bool made;                      /* this store_open() made the table */
     uint32_t format;                /* that the table had */
     atomic_bool confirmed;
+    bool has_digest;
+    struct digest digest; /* of what is committed */
 
     /* the batch */
     DB_TXN *txn;
     uint64_t puts;
+    struct digest batch_digest;
     bool batch_failed; /* the last one that put something */
     struct format_record record;
     void *found; /* where store_get() reads to */
@@ -97,6 +100,8 @@ enum store_result store_fail_to_open(struct store *store, struct store_error *er
 /* The same for a record that cannot be right. Returns STORE_BROKEN. */
 enum store_result store_damaged(struct store *store, struct store_error *error,
                                 const char *database, struct mupdate_text key, const char *wrong);
+enum store_result store_damaged_rows(struct store *store, struct store_error *error,
+                                     const char *wrong);
 enum store_result store_damaged_change(struct store *store, struct store_error *error,
                                        uint64_t sequence, const char *wrong);
 
@@ -147,6 +152,13 @@ enum store_result store_identity_load(struct store *store, DB_TXN *txn, uint64_t
 enum store_result store_identity_copy(struct store *store, DB_TXN *txn,
                                       const struct store_position *position, uint64_t base,
                                       bool confirmed, struct store_error *error);
+
+/* For a table without a change: what its rows are, as far as that is told; into *store. */
+enum store_result store_identity_read_digest(struct store *store, struct store_error *error);
+
+/* The same, written. */
+enum store_result store_identity_digest(struct store *store, DB_TXN *txn,
+                                        const struct digest *digest, struct store_error *error);
 
 /* See that the files of rows and changes are this table's; note them when it does not know yet. */
 enum store_result store_identity_bind(struct store *store, DB_TXN *txn, struct store_error *error);

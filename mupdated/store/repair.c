@@ -139,16 +139,45 @@ static bool base_is_of_this_table(const struct repair *repair)
            memcmp(repair->salvage.meta.history, base->history, STORE_HISTORY_BYTES) == 0;
 }
 
+/* What all rows must be. False: nothing that can be read tells. */
+static bool told_digest(const struct repair *repair, struct digest *digest)
+{
+    const struct salvage_list *changes = &repair->salvage.changes;
+    const struct change *last = changes->count ? changes->changes[changes->count - 1] : NULL;
+
+    if (!repair->salvage.end_is_known)
+        return false;
+    if (!last)
+        return meta_digest(&repair->salvage.meta, digest);
+    *digest = last->digest;
+    return last->has_digest;
+}
+
+/* Whether the rows that could be read, which are all that there are, are those that must be. */
+static bool rows_are_right(const struct repair *repair)
+{
+    const struct salvage_list *rows = &repair->salvage.rows;
+    struct digest must;
+    struct digest are = {0};
+
+    if (!told_digest(repair, &must))
+        return true;
+    for (size_t i = 0; i < rows->count; i++)
+        digest_add(&are, &rows->changes[i]->now.mupdate);
+    return digest_equal(&are, &must);
+}
+
 static enum store_result choose_proof(struct repair *repair)
 {
     const struct salvage *salvage = &repair->salvage;
     const struct repair_base *base = repair->options->base;
+    bool right = salvage->rows_are_whole && rows_are_right(repair);
 
     if (base && salvage->meta.has_history && !base_is_of_this_table(repair))
         return refuse(repair, STORE_BROKEN,
                       "the dump or backup is of another history: its changes are not those of "
                       "this table; use it with mupdatectl load or restore");
-    if (salvage->rows_are_whole)
+    if (right)
         repair->proof = PROOF_ROWS;
     else if (repair->first == 1 && salvage->end_is_known && salvage->meta.base == 0 &&
              salvage->identified)
@@ -156,7 +185,9 @@ static enum store_result choose_proof(struct repair *repair)
     else if (base && base_is_of_this_table(repair) && base->sequence + 1 >= repair->first &&
              base->sequence <= repair->last && salvage->end_is_known)
         repair->proof = PROOF_BASE;
-    if (base && repair->proof != PROOF_BASE && repair->proof != PROOF_NONE)
+    else if (salvage->rows_are_whole)
+        repair->proof = PROOF_ROWS; /* whether the log mended them the digest tells */
+    if (base && (right || repair->proof == PROOF_CHANGES))
         tell(repair, false, "the dump or backup is not needed");
     if (repair->proof == PROOF_NONE)
         tell(repair, true,
@@ -380,7 +411,10 @@ static bool on_disagreement(void *context, enum agree_about about, struct mupdat
 {
     char quoted[160];
 
-    if (about == AGREE_ROW)
+    if (about == AGREE_ROWS)
+        tell(context, true, "the rows: %s: a dump or backup of the same history may have what is "
+                            "missing (--dump, --backup)", wrong);
+    else if (about == AGREE_ROW)
         tell(context, true, "row %s: %s", store_quote(name, quoted, sizeof quoted), wrong);
     else
         tell(context, true, "change %" PRIu64 ": %s", sequence, wrong);
@@ -391,7 +425,10 @@ static bool on_disagreement(void *context, enum agree_about about, struct mupdat
 static enum store_result check_agreement(struct repair *repair)
 {
     const struct salvage_list *changes = &repair->salvage.changes;
-    struct agree *agree = agree_new(repair->first, on_disagreement, repair);
+    struct digest begin;
+    bool is_told = meta_digest(&repair->salvage.meta, &begin);
+    struct agree *agree =
+        agree_new(repair->first, is_told ? &begin : NULL, on_disagreement, repair);
     int code = agree ? 0 : ENOMEM;
 
     for (size_t i = repair->log_begin; i < changes->count && code == 0; i++)
@@ -400,6 +437,8 @@ static enum store_result check_agreement(struct repair *repair)
         code = agree_row(agree, &repair->witnesses[i].change->now);
     if (code == 0)
         code = agree_missing(agree);
+    if (code == 0)
+        code = agree_digest(agree);
     agree_free(agree);
     return code == 0 ? STORE_OK : no_memory(repair);
 }

@@ -88,6 +88,15 @@ void store_lock_release(struct store_lock *lock);
 void store_position(const struct store *store, struct store_position *position);
 
 /*
+ * The digest that all rows must have, as the last change tells it. False: it is from before that
+ * was told. For the writer's thread, or before the writer starts.
+ */
+bool store_digest(const struct store *store, struct digest *digest);
+
+/* It is this: all rows were read. From now on each change tells it. Before the writer starts. */
+void store_set_digest(struct store *store, const struct digest *digest);
+
+/*
  * Whether the table may be believed. One that was loaded may be old, and must not be until
  * an operator has said so. Any thread.
  */
@@ -153,12 +162,14 @@ enum store_result store_get(struct store *store, struct mupdate_text name, struc
 
 /*
  * Store what change->now says (absent: delete the row) and its change record.
- * The store gives the change its sequence and term and writes them into *change.
- * The change may hold texts of the last store_get(). Refused while less than
+ * old is what store_get() gave for the row in this batch; NULL: there was none. The store
+ * gives the change its sequence, term and digest and writes them into *change.
+ * The change and old may hold texts of the last store_get(). Refused while less than
  * STORE_FREE_FLOOR_BYTES are free on the disk. So is deleting a row
  * that is not there.
  */
-enum store_result store_put(struct store *store, struct change *change, struct store_error *error);
+enum store_result store_put(struct store *store, struct change *change,
+                            const struct mupdate_row *old, struct store_error *error);
 
 /*
  * Make the batch durable. STORE_OK: it is on disk. STORE_REFUSED: nothing of it is
@@ -201,7 +212,8 @@ struct store_counts {
  * records can be read; no sequence number between first and last is missing;
  * terms and times never go back; each change starts from what the one before
  * it on the same name left; each row is what the newest change of its name
- * made it, and a name whose newest change deleted it has no row. STORE_OK with
+ * made it, and a name whose newest change deleted it has no row; all rows have the digest that
+ * the last change tells. STORE_OK with
  * *counts filled, or STORE_BROKEN with the first thing that is wrong.
  *
  * Needs memory for all names in the log. No batch may be under way.

@@ -34,6 +34,7 @@ struct verify {
     uint64_t next;        /* the change that must come now; 0: any */
     uint64_t term;        /* of the last change */
     bool last_is_unknown; /* the end of the log of changes cannot be read */
+    bool row_is_left_out; /* one at least: it is not known what all rows are */
     struct agree *agree;
     int code;             /* why a callback stopped */
 };
@@ -311,7 +312,9 @@ static bool on_disagreement(void *context, enum agree_about about, struct mupdat
 {
     struct verify *verify = context;
 
-    if (about == AGREE_ROW)
+    if (about == AGREE_ROWS)
+        tell(verify, VERIFY_AGREEMENT, FORMAT_ROWS, "%s", wrong);
+    else if (about == AGREE_ROW)
         tell_row(verify, VERIFY_AGREEMENT, name, wrong);
     else
         tell_change(verify, VERIFY_AGREEMENT, name, sequence, wrong);
@@ -325,6 +328,16 @@ static bool stop(struct verify *verify, int code)
 }
 
 static const struct mupdate_text no_name;
+
+static bool begin_agreement(struct verify *verify, uint64_t first)
+{
+    struct digest begin;
+    bool is_told = meta_digest(&verify->meta, &begin);
+
+    verify->summary->position.first = first;
+    verify->agree = agree_new(first, is_told ? &begin : NULL, on_disagreement, verify);
+    return verify->agree;
+}
 
 /* The changes from the one that must come now up to this one are missing. */
 static bool note_missing(struct verify *verify, uint64_t to)
@@ -362,10 +375,8 @@ static bool on_change(void *context, struct mupdate_text key, struct mupdate_tex
     sequence = format_get_u64((const unsigned char *)key.data);
     change.now.sequence = sequence;
     if (!verify->agree) {
-        verify->summary->position.first = sequence;
         verify->next = sequence;
-        verify->agree = agree_new(sequence, on_disagreement, verify);
-        if (!verify->agree)
+        if (!begin_agreement(verify, sequence))
             return stop(verify, ENOMEM);
         if (verify->summary->identified && sequence <= verify->summary->base)
             tell_change(verify, VERIFY_AGREEMENT, no_name, sequence,
@@ -414,10 +425,8 @@ static int check_changes(struct verify *verify)
         verify->last_is_unknown = true;
     if (code == ECANCELED)
         return verify->code;
-    if (code == 0 && !verify->agree) {
-        summary->position.first = summary->base + 1;
-        verify->agree = agree_new(summary->position.first, on_disagreement, verify);
-    }
+    if (code == 0 && !verify->agree)
+        (void)begin_agreement(verify, summary->base + 1);
     if (!verify->agree)
         return ENOMEM;
     if (code == 0 && verify->last_is_unknown)
@@ -442,6 +451,7 @@ static bool on_row(void *context, struct mupdate_text key, struct mupdate_text v
         wrong = key.len == 0 ? "its name is empty"
                              : format_decode_row(value.data, value.len, &row);
     if (wrong) {
+        verify->row_is_left_out = true;
         tell_row(verify, VERIFY_RECORD, key, wrong);
         return true;
     }
@@ -452,6 +462,7 @@ static bool on_row(void *context, struct mupdate_text key, struct mupdate_text v
     if (wrong)
         tell_row(verify, VERIFY_RULE, key, wrong);
     if (row.sequence > verify->summary->position.last && !verify->last_is_unknown) {
+        verify->row_is_left_out = true;
         tell_row(verify, VERIFY_AGREEMENT, key, "its sequence number is not in the log of changes");
         return true;
     }
@@ -479,7 +490,11 @@ static int check_rows(struct verify *verify)
     code = records_read(rows, on_row, on_rows_gap, verify);
     if (code == ECANCELED)
         code = verify->code;
-    return code == 0 && rows->whole ? agree_missing(verify->agree) : code;
+    if (code == 0 && rows->whole)
+        code = agree_missing(verify->agree);
+    if (code == 0 && rows->whole && !verify->row_is_left_out)
+        code = agree_digest(verify->agree);
+    return code;
 }
 
 /* --- */

@@ -37,6 +37,7 @@ void digest_add(struct digest *digest, const struct mupdate_row *row)
     XXH128_hash_t hash = hash_row(row);
     bool carry = __builtin_add_overflow(digest->low, hash.low64, &digest->low);
     digest->high += hash.high64 + (carry ? 1 : 0);
+    digest->rows++;
 }
 
 void digest_subtract(struct digest *digest, const struct mupdate_row *row)
@@ -44,6 +45,12 @@ void digest_subtract(struct digest *digest, const struct mupdate_row *row)
     XXH128_hash_t hash = hash_row(row);
     bool borrow = __builtin_sub_overflow(digest->low, hash.low64, &digest->low);
     digest->high -= hash.high64 + (borrow ? 1 : 0);
+    digest->rows--;
+}
+
+bool digest_equal(const struct digest *one, const struct digest *other)
+{
+    return one->rows == other->rows && one->high == other->high && one->low == other->low;
 }
 
 void digest_octets(const struct digest *digest, unsigned char octets[DIGEST_BYTES])

@@ -1,6 +1,6 @@
 /*
- * The digest of a set of rows: the sum, modulo 2^128, of a hash of each row.
- * Independent of the rows' order and history, the same on every machine.
+ * The digest of a set of rows: how many they are, and the sum, modulo 2^128, of a hash of each.
+ * Equal sets, equal digests, whatever their order and history, on every machine.
  *
  * A row's hash is XXH3_128bits of 73 octets: its state in 1; then for name,
  * location and ACL each its length in 8, most significant first, and its own
@@ -11,18 +11,23 @@
 #ifndef TABLE_DIGEST_H
 #define TABLE_DIGEST_H
 
+#include <stdbool.h>
+
 #include <mupdate/types.h>
 
 #define DIGEST_BYTES 16
 
 /* All zero for no rows. */
 struct digest {
+    uint64_t rows;
     uint64_t high;
     uint64_t low;
 };
 
 void digest_add(struct digest *digest, const struct mupdate_row *row);
 void digest_subtract(struct digest *digest, const struct mupdate_row *row);
+
+bool digest_equal(const struct digest *one, const struct digest *other);
 
 /* The sum, most significant octet first. */
 void digest_octets(const struct digest *digest, unsigned char octets[DIGEST_BYTES]);

@@ -6,7 +6,7 @@
 #ifndef TABLE_ROW_H
 #define TABLE_ROW_H
 
-#include <mupdate/types.h>
+#include "mupdated/table/digest.h"
 
 /* A row with its history. A view: the texts belong to whoever hands it out. */
 struct row {
@@ -26,6 +26,8 @@ struct change {
     enum mupdate_state old_state;
     struct mupdate_text old_location; /* empty when there was none */
     uint64_t term;                    /* of the master that made it */
+    bool has_digest;                  /* false: from before it was kept */
+    struct digest digest;             /* of all rows, with this change made */
 };
 
 /* A copy in one allocation, to be freed with free(); NULL: out of memory. */

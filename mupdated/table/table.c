@@ -334,9 +334,9 @@ void table_locations(const struct table *table, table_location *visit, void *con
     intern_each(&table->strings, visit_location, &locations);
 }
 
-void table_digest(const struct table *table, unsigned char digest[TABLE_DIGEST_BYTES])
+void table_digest(const struct table *table, struct digest *digest)
 {
-    digest_octets(&table->digest, digest);
+    *digest = table->digest;
 }
 
 enum list_order table_order(const struct table *table)

@@ -13,7 +13,6 @@
 #include "mupdated/table/row.h"
 #include "mupdated/table/tree.h"
 
-#define TABLE_DIGEST_BYTES 16
 
 struct table;
 
@@ -92,12 +91,8 @@ typedef void table_location(void *context, struct mupdate_text location, uint64_
                             uint64_t reserved);
 void table_locations(const struct table *table, table_location *visit, void *context);
 
-/*
- * A digest that each change keeps up to date: the sum, modulo 2^128, of a hash
- * of each row's state, name, location and ACL. Equal tables, equal digests,
- * whatever their order and history and wherever they are computed.
- */
-void table_digest(const struct table *table, unsigned char digest[TABLE_DIGEST_BYTES]);
+/* The digest of all rows, which each change keeps up to date. */
+void table_digest(const struct table *table, struct digest *digest);
 
 enum list_order table_order(const struct table *table);
 

@@ -85,7 +85,8 @@ static enum store_result store_outcome(struct decide *decide, struct writer_requ
     request->change = change_copy(&change);
     if (!request->change)
         return no_memory(decide->store, error);
-    return store_put(decide->store, request->change, error);
+    return store_put(decide->store, request->change,
+                     row->mupdate.state == MUPDATE_ABSENT ? NULL : &row->mupdate, error);
 }
 
 static enum writer_result result_of(enum rule_verdict verdict)

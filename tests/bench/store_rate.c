@@ -155,7 +155,8 @@ static struct change *change_row(struct rate *rate, enum kind kind, uint64_t num
     copy = change_copy(&change);
     if (!copy)
         fail(EX_OSERR, "copy", "out of memory");
-    if (store_put(rate->store, copy, &error) != STORE_OK)
+    if (store_put(rate->store, copy, result == STORE_OK ? &old.mupdate : NULL, &error) !=
+        STORE_OK)
         fail(EX_IOERR, "put", error.text);
     return copy;
 }

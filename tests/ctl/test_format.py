@@ -33,12 +33,32 @@ COMMANDS = re.findall(r"^  ([a-z]+) ", subprocess.run(
     [CTL, "--help"], capture_output=True, text=True, check=True).stdout, re.MULTILINE)
 
 
-def set_format(daemon, number):
-    """Write this number into the table of a stopped daemon, as if another version had made it."""
-    record = f"666f726d6174\n {number:08x}"
-    subprocess.run(["db5.3_load", "-h", daemon.settings["database_directory"], "meta.db"],
-                   input=f"VERSION=3\nformat=bytevalue\ntype=btree\nHEADER=END\n {record}\n"
+def records(daemon, database):
+    """[(key, value)] of a database of a stopped daemon."""
+    lines = subprocess.run(["db5.3_dump", daemon.settings["database_directory"] / database],
+                           capture_output=True, text=True, check=True).stdout.splitlines()
+    texts = lines[lines.index("HEADER=END") + 1:lines.index("DATA=END")]
+    octets = [bytes.fromhex(text) for text in texts]
+    return list(zip(octets[::2], octets[1::2]))
+
+
+def put(daemon, database, some):
+    lines = "".join(f" {key.hex()}\n {value.hex()}\n" for key, value in some)
+    subprocess.run(["db5.3_load", "-h", daemon.settings["database_directory"], database],
+                   input=f"VERSION=3\nformat=bytevalue\ntype=btree\nHEADER=END\n{lines}"
                    "DATA=END\n", text=True, check=True)
+
+
+def set_format(daemon, number):
+    """Have the table of a stopped daemon look as if another version had made it."""
+    if number < 3:
+        put(daemon, "changes.db", [(key, b"\1" + value[1:19] + value[43:])
+                                   for key, value in records(daemon, "changes.db")])
+    put(daemon, "meta.db", [(b"format", number.to_bytes(4, "big"))])
+
+
+def have_digests(daemon):
+    return [value[0] == 2 for _, value in records(daemon, "changes.db")]
 
 
 def too_new(daemon):
@@ -102,6 +122,23 @@ def test_an_older_table_is_taken_over_with_all_that_it_has(start, older):
     assert daemon.ctl("log").stdout == log and log.count(b"\n") == 4
     daemon.check_database()
     assert "the table has format" not in daemon.start().log_since_start()
+    with daemon.client() as client:
+        client.ok("DELETE", "user.a")
+    daemon.stop()
+    assert have_digests(daemon) == [older >= 3] * 4 + [True]
+    daemon.start()
+
+
+def test_an_older_table_that_contradicts_itself_is_refused(start):
+    daemon = start()
+    fill(daemon)
+    daemon.stop()
+    set_format(daemon, 2)
+    put(daemon, "rows.db", [(key, value.replace(b"anna", b"emma"))
+                            for key, value in records(daemon, "rows.db")])
+    assert daemon.start(wait=False).wait() == EX_DATAERR
+    assert re.search("cannot read the table: store: .*: rows.db: the record of user.b is damaged: "
+                     "it is not what its newest change made it", daemon.log_since_start())
 
 
 def test_a_newer_table_is_refused_by_the_daemon(newer):

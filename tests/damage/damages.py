@@ -135,6 +135,16 @@ def add_row(directory, tables):
           row_record(2, table.last - 5, 1795341600000000, HERE.encode(), b""))
 
 
+def add_ghost(directory, _):
+    """One that the log of changes does not reach back to."""
+    plant(directory, ROWS, "put", b"user.ghost",
+          row_record(2, 1, 1795341600000000, HERE.encode(), b""))
+
+
+def delete_any_row(directory, tables):
+    plant(directory, ROWS, "delete", sorted(tables[directory.name].rows)[100])
+
+
 def add_deleted_row(directory, tables):
     """One that its newest change deleted."""
     assert b"user.0025" not in tables[directory.name].rows
@@ -262,6 +272,16 @@ DAMAGES = [
     Damage("a row with another location", "stopped", put_row(ROW, location=b"three.test!p"),
            {("agreement", ROWS)}, "all"),
     Damage("a missing row", "stopped", delete_row(ROW), {("agreement", ROWS)}, "all"),
+    Damage("a missing row from before the log of changes", "stopped", delete_row(OLD_ROW),
+           {("agreement", ROWS)}, "some", "--dump"),
+    Damage("a row from before the log of changes with another ACL", "stopped",
+           put_row(OLD_ROW, acl=b"eve\tlrswipcda\t"), {("agreement", ROWS)}, "some", "--backup"),
+    Damage("a row of before the log of changes that was deleted", "stopped", add_ghost,
+           {("agreement", ROWS)}, "some", "--dump"),
+    Damage("a missing row of a loaded table", "loaded", delete_any_row, {("agreement", ROWS)},
+           "some"),
+    Damage("a missing row of a young table", "young", delete_row(OLD_ROW),
+           {("agreement", ROWS)}),
     Damage("a row that no change made", "stopped", add_row, {("agreement", ROWS)}, "all"),
     Damage("a row that was deleted", "stopped", add_deleted_row, {("agreement", ROWS)}, "all"),
     Damage("a row of a change that is not there", "stopped", last_sequence,

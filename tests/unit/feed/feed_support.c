@@ -234,12 +234,12 @@ void replica_finish(struct replica *replica)
 
 void replica_expect_equal(const struct replica *replica)
 {
-    unsigned char theirs[TABLE_DIGEST_BYTES];
-    unsigned char ours[TABLE_DIGEST_BYTES];
+    struct digest theirs;
+    struct digest ours;
 
-    table_digest(replica->table, theirs);
-    table_digest(replica->master->table, ours);
-    assert_memory_equal(theirs, ours, sizeof ours);
+    table_digest(replica->table, &theirs);
+    table_digest(replica->master->table, &ours);
+    assert_true(digest_equal(&theirs, &ours));
 }
 
 const char *replica_told(struct replica *replica)

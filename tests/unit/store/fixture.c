@@ -189,7 +189,8 @@ enum store_result store_fixture_put(struct store_fixture *fixture, const char *n
         change.now.mupdate.location = text_of(location);
         change.now.mupdate.acl = text_of(acl ? acl : "");
     }
-    result = store_put(fixture->store, &change, &fixture->error);
+    result = store_put(fixture->store, &change, result == STORE_OK ? &row.mupdate : NULL,
+                       &fixture->error);
     if (sequence)
         *sequence = change.now.sequence;
     return result;

@@ -50,7 +50,7 @@ static void a_committed_row_is_read_back_with_all_that_was_put(void **state)
                                     .who = text_of("postman")}};
 
     begin(fixture);
-    assert_int_equal(store_put(fixture->store, &change, &fixture->error), STORE_OK);
+    assert_int_equal(store_put(fixture->store, &change, NULL, &fixture->error), STORE_OK);
     assert_int_equal(change.now.sequence, 1);
     assert_int_equal(change.term, 1);
     commit(fixture);
@@ -130,7 +130,8 @@ static void a_refused_put_undoes_its_batch_and_the_next_batch_works(void **state
     put(fixture, "user.a", "be1!p");
     wrong.now.mupdate.location.len = (16U << 20) + 1;
     wrong.now.mupdate.state = MUPDATE_ACTIVE;
-    assert_int_equal(store_put(fixture->store, &wrong, &fixture->error), STORE_REFUSED);
+    assert_int_equal(store_put(fixture->store, &wrong, NULL, &fixture->error),
+                     STORE_REFUSED);
     assert_false(fixture->error.again);
     assert_non_null(strstr(fixture->error.text, "put user.none"));
     assert_null(store_fixture_location(fixture, "user.a"));

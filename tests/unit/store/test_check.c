@@ -87,6 +87,88 @@ static void a_lost_row_is_found(void **state)
     assert_check_says(fixture, "the record of user.c is damaged: it is missing");
 }
 
+/* With only the last change in the log, which knows of user.d. */
+static void store_trimmed(struct store_fixture *fixture)
+{
+    bool more;
+
+    store_example(fixture);
+    assert_int_equal(store_trim(fixture->store, 1, &more, &fixture->error), STORE_OK);
+    store_fixture_close(fixture);
+}
+
+static void a_lost_row_from_before_the_log_is_found(void **state)
+{
+    struct store_fixture *fixture = *state;
+
+    store_trimmed(fixture);
+    raw_put(fixture->directory, FORMAT_ROWS, "user.c", 6, NULL, 0);
+    assert_check_says(fixture, "rows.db: it holds 2 rows, and change 8 left 3: mend the table");
+}
+
+static void a_row_that_came_back_from_before_the_log_is_found(void **state)
+{
+    struct store_fixture *fixture = *state;
+
+    store_trimmed(fixture);
+    put_row(fixture, "user.b", 2, "be1!p");
+    assert_check_says(fixture, "rows.db: it holds 4 rows, and change 8 left 3");
+}
+
+static void a_row_from_before_the_log_that_was_another_is_found(void **state)
+{
+    struct store_fixture *fixture = *state;
+
+    store_trimmed(fixture);
+    put_row(fixture, "user.a", 4, "be1!p");
+    assert_check_says(fixture, "rows.db: it holds 3 rows, and change 8 left others");
+}
+
+/* The change as it was written before digests were kept. */
+static void write_without_digest(struct store_fixture *fixture, uint64_t sequence)
+{
+    struct format_record record = {0};
+    struct change change = {0};
+    unsigned char key[8];
+    unsigned char octets[256];
+    size_t len = raw_get(fixture->directory, FORMAT_CHANGES, raw_sequence(sequence, key), 8,
+                         octets, sizeof octets);
+
+    assert_null(format_decode_change(octets, len, &change));
+    assert_true(change.has_digest);
+    change.has_digest = false;
+    assert_int_equal(format_encode_change(&record, &change), FORMAT_OK);
+    assert_int_equal(record.len, len - FORMAT_DIGEST_BYTES);
+    raw_put(fixture->directory, FORMAT_CHANGES, key, 8, record.data, record.len);
+    format_record_free(&record);
+}
+
+static void a_table_from_before_digests_gets_one_when_its_rows_are_known(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct digest digest;
+    struct digest before;
+
+    store_example(fixture);
+    assert_true(store_digest(fixture->store, &before));
+    store_fixture_close(fixture);
+    write_without_digest(fixture, 8);
+    store_fixture_open(fixture);
+    store_fixture_check(fixture, NULL);
+    assert_false(store_digest(fixture->store, &digest));
+    assert_int_equal(store_fixture_store(fixture, "user.e", "be1!p", ""), 9);
+    store_fixture_reopen(fixture);
+    assert_false(store_digest(fixture->store, &digest));
+    assert_int_equal(store_fixture_store(fixture, "user.e", NULL, NULL), 10);
+
+    store_set_digest(fixture->store, &before);
+    assert_int_equal(store_fixture_store(fixture, "user.c", NULL, NULL), 11);
+    store_fixture_reopen(fixture);
+    assert_true(store_digest(fixture->store, &digest));
+    assert_int_equal(digest.rows, before.rows - 1);
+    store_fixture_check(fixture, NULL);
+}
+
 static void a_row_that_came_back_is_found(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -178,6 +260,10 @@ int main(void)
         TEST(a_trimmed_table_passes_at_every_length_of_its_log),
         TEST(a_lost_row_is_found),
         TEST(a_row_that_came_back_is_found),
+        TEST(a_lost_row_from_before_the_log_is_found),
+        TEST(a_row_that_came_back_from_before_the_log_is_found),
+        TEST(a_row_from_before_the_log_that_was_another_is_found),
+        TEST(a_table_from_before_digests_gets_one_when_its_rows_are_known),
         TEST(a_row_that_stayed_behind_is_found),
         TEST(a_row_that_differs_from_its_change_is_found),
         TEST(a_row_that_no_change_made_is_found),

@@ -152,7 +152,7 @@ static void a_newer_format_is_refused_and_not_touched(void **state)
     store_fixture_close(fixture);
     raw_put(fixture->directory, "meta.db", "format", 6, newer, sizeof newer);
     assert_int_equal(try_open(fixture), STORE_NEWER);
-    assert_non_null(strstr(fixture->error.text, "format 3"));
+    assert_non_null(strstr(fixture->error.text, "format 4"));
     assert_int_equal(raw_get(fixture->directory, "meta.db", "format", 6, found, sizeof found), 4);
     assert_memory_equal(found, newer, 4);
     raw_put(fixture->directory, "meta.db", "format", 6, ours, sizeof ours);

@@ -50,7 +50,7 @@ static void make_change(struct change *change, struct texts *texts, struct rando
 
 /* All that can be seen of a table, as one hash of its walk and its figures. */
 struct sight {
-    unsigned char digest[TABLE_DIGEST_BYTES];
+    struct digest digest;
     struct table_counts counts;
     uint64_t sequence;
     uint64_t walk;
@@ -59,7 +59,7 @@ struct sight {
 static void look(const struct table *table, struct sight *sight)
 {
     memset(sight, 0, sizeof(*sight));
-    table_digest(table, sight->digest);
+    table_digest(table, &sight->digest);
     table_counts(table, &sight->counts);
     sight->sequence = table_sequence(table);
     struct table_cursor cursor;

@@ -122,10 +122,11 @@ enum store_result store_get(struct store *store, struct mupdate_text name, struc
     return STORE_OK;
 }
 
-enum store_result store_put(struct store *store, struct change *change, struct store_error *error)
+enum store_result store_put(struct store *store, struct change *change,
+                            const struct mupdate_row *old, struct store_error *error)
 {
     struct mupdate_text name = change->now.mupdate.name;
-    struct fake_row *row;
+    struct fake_row *row = row_of(store, name);
 
     assert_true(store->open);
     if (store->deadlocks) {
@@ -135,7 +136,9 @@ enum store_result store_put(struct store *store, struct change *change, struct s
     if (store->refused_name &&
         text_equal(name, (struct mupdate_text){store->refused_name, strlen(store->refused_name)}))
         return fails(store, error, STORE_REFUSED, false);
-    row = row_of(store, name);
+    assert_int_equal(old ? old->state : MUPDATE_ABSENT, row->state);
+    assert_true(!old || text_equal(old->location, (struct mupdate_text){row->location,
+                                                                        strlen(row->location)}));
     row->state = change->now.mupdate.state;
     (void)snprintf(row->location, sizeof row->location, "%.*s",
                    (int)change->now.mupdate.location.len, change->now.mupdate.location.data);
