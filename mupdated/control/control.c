@@ -38,6 +38,8 @@ struct control {
     uv_idle_t run_due;
     struct master *master;
     struct client *clients;
+    struct client *spare; /* for when there is no memory; NULL: it is in use */
+    bool held;            /* a connection waits to be accepted */
     size_t count;
     size_t handles; /* that are not closed yet */
     char *path;
@@ -50,6 +52,7 @@ static void release(struct control *control)
 {
     if (--control->handles > 0)
         return;
+    free(control->spare);
     free(control->path);
     free(control);
 }
@@ -58,6 +61,8 @@ static void on_handle_closed(uv_handle_t *handle)
 {
     release(handle->data);
 }
+
+static void on_connection(uv_stream_t *listening, int status);
 
 static void on_client_closed(uv_handle_t *handle)
 {
@@ -72,7 +77,14 @@ static void on_client_closed(uv_handle_t *handle)
         control->clients = client->next;
     control->count--;
     buffer_free(&client->writing);
-    free(client);
+    if (control->spare)
+        free(client);
+    else
+        control->spare = client;
+    if (control->held && !uv_is_closing((uv_handle_t *)&control->listening)) {
+        control->held = false;
+        on_connection((uv_stream_t *)&control->listening, 0);
+    }
     release(control);
 }
 
@@ -235,6 +247,19 @@ static void turn_away(struct client *client, const char *code, const char *text)
         client_close(client);
 }
 
+/* NULL: there is no memory, and the spare one is in use. */
+static struct client *new_client(struct control *control)
+{
+    struct client *client = calloc(1, sizeof *client);
+
+    if (client || !control->spare)
+        return client;
+    client = control->spare;
+    control->spare = NULL;
+    memset(client, 0, sizeof *client);
+    return client;
+}
+
 static void on_connection(uv_stream_t *listening, int status)
 {
     struct control *control = listening->data;
@@ -244,9 +269,10 @@ static void on_connection(uv_stream_t *listening, int status)
         log_error("control: cannot take a connection: %s", uv_strerror(status));
         return;
     }
-    client = calloc(1, sizeof *client);
+    client = new_client(control);
     if (!client) {
-        log_error("control: cannot take a connection: out of memory");
+        /* Until it is accepted no other comes: when the spare one is back. */
+        control->held = true;
         return;
     }
     control_session_init(&client->session, control->master, control_requests, on_woken);
@@ -328,8 +354,11 @@ struct control *control_start(struct master *master, const struct config *config
     if (!config->control_socket)
         return NULL;
     control = calloc(1, sizeof *control);
-    if (!control || !(control->path = strdup(config->control_socket))) {
+    if (!control || !(control->spare = malloc(sizeof *control->spare)) ||
+        !(control->path = strdup(config->control_socket))) {
         log_error("no control socket: out of memory");
+        if (control)
+            free(control->spare);
         free(control);
         return NULL;
     }

@@ -6,6 +6,7 @@ SPDX-License-Identifier: BSD-3-Clause
 import pathlib
 import re
 import resource
+import socket
 
 import pytest
 
@@ -116,3 +117,23 @@ def test_newcomers_are_refused_with_bye_or_served_and_the_daemon_lives_on(start)
         with daemon.client() as other:
             other.ok("ACTIVATE", "user.second", LOCATION, "x")
         client.ok("ACTIVATE", "user.third", LOCATION, "x")
+
+
+def test_the_control_socket_is_there_again_after_a_time_without_memory(start):
+    daemon = start(cache_size="16M", log_level="notice", connections_per_address=4096,
+                   limit_unauthenticated=4096)
+    with daemon.client() as client:
+        client.ok("ACTIVATE", "user.first", LOCATION, "x")
+        limit_memory(daemon, 0)
+        newcomers = [daemon.connect(banner=False) for _ in range(1000)]
+        operators = []
+        for _ in range(100):
+            operator = socket.socket(socket.AF_UNIX)
+            operator.connect(str(daemon.settings["database_directory"] / "control"))
+            operators.append(operator)
+        client.noop()
+        for one in newcomers + operators:
+            one.close()
+        unlimit_memory(daemon)
+        mupdated.wait_for(lambda: daemon.ctl("--json", "status", status=None).returncode == 0,
+                          "the control socket")
