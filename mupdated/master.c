@@ -138,23 +138,24 @@ static int check_rows(struct master *master)
 {
     struct store_counts counts;
     struct store_error error;
+    enum store_result result;
     struct digest is;
     struct digest must;
+    char text[DIGEST_TEXT_BYTES];
 
     table_digest(master->table, &is);
     if (store_digest(master->store, &must)) {
         if (digest_equal(&is, &must))
             return EX_OK;
-        log_error("cannot read the table: it has rows=%llu and its last change left rows=%llu%s: "
-                  "see mupdatectl verify and repair",
-                  (unsigned long long)is.rows, (unsigned long long)must.rows,
-                  is.rows == must.rows ? ", but others" : "");
+        digest_explain(&is, &must, text);
+        log_error("cannot read the table: %s: see mupdatectl verify and repair", text);
         return EX_DATAERR;
     }
     /* From an older version, until its next change: the log of changes must do. */
-    if (store_check(master->store, &counts, &error) != STORE_OK) {
+    result = store_check(master->store, &counts, &error);
+    if (result != STORE_OK) {
         log_error("cannot read the table: %s", error.text);
-        return EX_DATAERR;
+        return result == STORE_REFUSED ? EX_OSERR : EX_DATAERR;
     }
     store_set_digest(master->store, &is);
     return EX_OK;

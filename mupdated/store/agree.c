@@ -2,9 +2,7 @@
 #include "mupdated/store/agree.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <search.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 /* The newest change of a name, as far as the log was read. */
@@ -234,18 +232,12 @@ int agree_missing(struct agree *agree)
 
 int agree_digest(struct agree *agree)
 {
-    char text[128];
-    int len;
+    char text[DIGEST_TEXT_BYTES];
 
     if (!agree->has_digest || gap_between(agree, agree->last, UINT64_MAX) ||
         digest_equal(&agree->rows, &agree->must))
         return 0;
-    len = snprintf(text, sizeof text, "it holds %" PRIu64 " rows, and change %" PRIu64 " left ",
-                   agree->rows.rows, agree->last);
-    if (agree->rows.rows == agree->must.rows)
-        (void)snprintf(text + len, sizeof text - (size_t)len, "others");
-    else
-        (void)snprintf(text + len, sizeof text - (size_t)len, "%" PRIu64, agree->must.rows);
+    digest_explain(&agree->rows, &agree->must, text);
     return agree->found(agree->context, AGREE_ROWS, (struct mupdate_text){NULL, 0}, agree->last,
                         text)
                ? 0

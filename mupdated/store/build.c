@@ -20,8 +20,6 @@ struct store_build {
     DB_TXN *txn;
     uint64_t sequence;
     uint64_t next; /* change; 0: there was none yet */
-    bool has_digest; /* the last change tells what the rows are */
-    struct digest digest;
     bool same;
     struct store_position position; /* of the table that it is, if it is the same */
     uint64_t base;
@@ -221,8 +219,6 @@ enum store_result store_build_change(struct store_build *build, const struct cha
     if (code != 0)
         return store_fail(build->store, error, code, "build", &change->now.mupdate.name);
     build->next = change->now.sequence + 1;
-    build->has_digest = change->has_digest;
-    build->digest = change->digest;
     build->records++;
     build->bytes += build->store->record.len;
     return STORE_OK;
@@ -252,29 +248,13 @@ static enum store_result write_identity(struct store_build *build, DB_TXN *txn,
     return store_identity_load(build->store, txn, build->sequence, error);
 }
 
-/* Nobody would open a table whose last change tells of other rows. */
-static enum store_result check_rows(const struct store_build *build, struct store_error *error)
-{
-    if (!build->has_digest || digest_equal(&build->digest, &build->store->digest))
-        return STORE_OK;
-    (void)snprintf(error->reason, sizeof error->reason, "rows are missing or wrong");
-    (void)snprintf(error->text, sizeof error->text,
-                   "store: %s: the rows are not those that the last change left: see mupdatectl "
-                   "verify and repair",
-                   build->store->directory);
-    error->again = false;
-    return STORE_REFUSED;
-}
-
 enum store_result store_build_end(struct store_build *build, struct store_error *error)
 {
     struct store *store = build->store;
-    enum store_result result = check_rows(build, error);
+    enum store_result result = commit_part(build, error);
     DB_TXN *txn;
     int code;
 
-    if (result == STORE_OK)
-        result = commit_part(build, error);
     if (result == STORE_OK) {
         code = store->env->txn_begin(store->env, NULL, &txn, 0);
         if (code != 0)

@@ -30,7 +30,7 @@ enum store_result store_build_row(struct store_build *build, const struct row *r
 
 /*
  * Put a change behind those before it: the numbers are dense, and the last is that of the
- * table. All rows came before. Results as of store_build_row().
+ * table, with its digest. All rows came before. Results as of store_build_row().
  */
 enum store_result store_build_change(struct store_build *build, const struct change *change,
                                      struct store_error *error);
@@ -42,10 +42,7 @@ enum store_result store_build_change(struct store_build *build, const struct cha
 void store_build_same(struct store_build *build, const struct store_position *position,
                       uint64_t base, bool confirmed);
 
-/*
- * Make the table whole and durable and close it. build is freed, whatever is returned.
- * STORE_REFUSED too when the rows are not those that the last change tells of.
- */
+/* Make the table whole and durable and close it. build is freed, whatever is returned. */
 enum store_result store_build_end(struct store_build *build, struct store_error *error);
 
 /* Give up; what there is in the directory is no table that could be opened. NULL is allowed. */

@@ -67,6 +67,6 @@ enum store_result store_check(struct store *store, struct store_counts *counts,
         check.code = agree_digest(check.agree);
     agree_free(check.agree);
     if (check.code == ENOMEM)
-        (void)store_fail(store, error, ENOMEM, "check", NULL);
-    return check.code == 0 && result == STORE_OK ? STORE_OK : STORE_BROKEN;
+        return store_fail(store, error, ENOMEM, "check", NULL);
+    return check.code == 0 ? result : STORE_BROKEN;
 }

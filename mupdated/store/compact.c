@@ -20,14 +20,20 @@ static void tell(const struct compacting *compacting)
                               compacting->counts->rows + compacting->counts->changes);
 }
 
-static bool put_row(void *context, const struct row *row)
+static enum store_result put_rows(struct compacting *compacting, struct store *store)
 {
-    struct compacting *compacting = context;
+    struct store_walk *walk;
+    struct row row;
+    enum store_result result = store_walk_new(&walk, store, compacting->error);
 
-    compacting->result = store_build_row(compacting->build, row, compacting->error);
-    compacting->counts->rows++;
-    tell(compacting);
-    return compacting->result == STORE_OK;
+    while (result == STORE_OK &&
+           (result = store_walk_next(walk, &row, compacting->error)) == STORE_OK) {
+        result = store_build_row(compacting->build, &row, compacting->error);
+        compacting->counts->rows++;
+        tell(compacting);
+    }
+    store_walk_free(walk);
+    return result == STORE_ABSENT ? STORE_OK : result;
 }
 
 static bool put_change(void *context, const struct change *change)
@@ -53,7 +59,7 @@ enum store_result store_compact(struct store *store, const struct store_options 
     result = store_build_begin(&compacting.build, options, position.last, error);
     if (result != STORE_OK)
         return result;
-    result = store_rows(store, put_row, &compacting, error);
+    result = put_rows(&compacting, store);
     if (result == STORE_OK)
         result = store_changes(store, position.first, put_change, &compacting, error);
     /* What stopped the reading is told, and not that something did. */

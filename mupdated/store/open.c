@@ -160,14 +160,19 @@ static bool take_digest(void *context, const struct change *change)
     return true;
 }
 
-/* What the rows must be, as the last change tells it, or what the table began with. */
+/*
+ * What the rows must be, as the last change tells it, or what the table began with. A change that
+ * cannot be read tells nothing: who needs the changes meets it, others want the rows.
+ */
 static enum store_result read_digest(struct store *store, struct store_error *error)
 {
     const struct store_position *position = &store->position;
 
-    if (position->first <= position->last)
-        return store_changes(store, position->last, take_digest, store, error);
-    return store_identity_read_digest(store, error);
+    store->has_digest = false;
+    if (position->first > position->last)
+        return store_identity_read_digest(store, error);
+    (void)store_changes(store, position->last, take_digest, store, error);
+    return STORE_OK;
 }
 
 bool store_digest(const struct store *store, struct digest *digest)

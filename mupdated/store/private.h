@@ -97,7 +97,10 @@ enum store_result store_fail(struct store *store, struct store_error *error, int
 enum store_result store_fail_to_open(struct store *store, struct store_error *error, int code,
                                      const char *doing);
 
-/* The same for a record that cannot be right. Returns STORE_BROKEN. */
+/*
+ * The same for a record that cannot be right, and for rows that are not those that they must be.
+ * Returns STORE_BROKEN.
+ */
 enum store_result store_damaged(struct store *store, struct store_error *error,
                                 const char *database, struct mupdate_text key, const char *wrong);
 enum store_result store_damaged_rows(struct store *store, struct store_error *error,

@@ -171,25 +171,30 @@ static enum store_result choose_proof(struct repair *repair)
 {
     const struct salvage *salvage = &repair->salvage;
     const struct repair_base *base = repair->options->base;
-    bool right = salvage->rows_are_whole && rows_are_right(repair);
+    bool reaches_begin = repair->first == 1 && salvage->end_is_known && salvage->meta.base == 0 &&
+                         salvage->identified;
+    bool reaches_base = base && base_is_of_this_table(repair) &&
+                        base->sequence + 1 >= repair->first && base->sequence <= repair->last &&
+                        salvage->end_is_known;
 
     if (base && salvage->meta.has_history && !base_is_of_this_table(repair))
         return refuse(repair, STORE_BROKEN,
                       "the dump or backup is of another history: its changes are not those of "
                       "this table; use it with mupdatectl load or restore");
-    if (right)
-        repair->proof = PROOF_ROWS;
-    else if (repair->first == 1 && salvage->end_is_known && salvage->meta.base == 0 &&
-             salvage->identified)
-        repair->proof = PROOF_CHANGES;
-    else if (base && base_is_of_this_table(repair) && base->sequence + 1 >= repair->first &&
-             base->sequence <= repair->last && salvage->end_is_known)
-        repair->proof = PROOF_BASE;
+    /* Nothing tells whether rows or changes are wrong: a disk may have lost a write of either. */
+    if (salvage->rows_are_whole && !rows_are_right(repair))
+        tell(repair, true,
+            "the rows are not those that the last change left: rows are missing, wrong or too "
+            "many, or changes are missing behind change %" PRIu64, repair->last);
     else if (salvage->rows_are_whole)
-        repair->proof = PROOF_ROWS; /* whether the log mended them the digest tells */
-    if (base && (right || repair->proof == PROOF_CHANGES))
+        repair->proof = PROOF_ROWS;
+    else if (reaches_begin)
+        repair->proof = PROOF_CHANGES;
+    else if (reaches_base)
+        repair->proof = PROOF_BASE;
+    if (base && (repair->proof == PROOF_ROWS || repair->proof == PROOF_CHANGES))
         tell(repair, false, "the dump or backup is not needed");
-    if (repair->proof == PROOF_NONE)
+    if (repair->proof == PROOF_NONE && !reaches_begin && !reaches_base)
         tell(repair, true,
             base ? "rows may be lost, or be there that were deleted: the log of changes does not "
                    "reach back to the dump or backup"
@@ -315,7 +320,7 @@ static void check_contradiction(struct repair *repair, const struct name_witness
 {
     char quoted[160];
 
-    if (repair->proof != PROOF_ROWS)
+    if (!repair->salvage.rows_are_whole)
         return;
     if (!all->row && all->change && all->change->change->now.mupdate.state != MUPDATE_ABSENT &&
         all->change->change->now.sequence >= repair->first)
@@ -412,8 +417,7 @@ static bool on_disagreement(void *context, enum agree_about about, struct mupdat
     char quoted[160];
 
     if (about == AGREE_ROWS)
-        tell(context, true, "the rows: %s: a dump or backup of the same history may have what is "
-                            "missing (--dump, --backup)", wrong);
+        tell(context, true, "the new table: %s", wrong);
     else if (about == AGREE_ROW)
         tell(context, true, "row %s: %s", store_quote(name, quoted, sizeof quoted), wrong);
     else

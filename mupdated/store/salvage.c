@@ -243,15 +243,20 @@ static bool on_change(void *context, struct mupdate_text key, struct mupdate_tex
 {
     struct salvage *salvage = context;
     struct change change = {0};
+    uint64_t sequence = key.len == 8 ? format_get_u64((const unsigned char *)key.data) : 0;
 
-    if (wrong || key.len != 8 || format_decode_change(value.data, value.len, &change))
-        return true; /* the numbers tell that one is missing */
-    change.now.sequence = format_get_u64((const unsigned char *)key.data);
-    if (change.now.sequence == 0 || change.now.sequence == UINT64_MAX ||
+    if (sequence == 0 || sequence == UINT64_MAX)
+        return true;
+    if (wrong || format_decode_change(value.data, value.len, &change) ||
         rule_check_name(salvage->policy, change.now.mupdate.name) ||
         (change.now.mupdate.state != MUPDATE_ABSENT &&
-         rule_check_row(salvage->policy, &change.now.mupdate)))
+         rule_check_row(salvage->policy, &change.now.mupdate))) {
+        /* The numbers tell that one is missing, but for the last. */
+        if (sequence > salvage->unread)
+            salvage->unread = sequence;
         return true;
+    }
+    change.now.sequence = sequence;
     return add(salvage, &salvage->changes, &change);
 }
 
@@ -391,6 +396,9 @@ static int read_databases(struct salvage *salvage, const struct source *sources)
         if (changes->count)
             qsort(changes->changes, changes->count, sizeof(struct change *),
                   compare_sequences);
+        if (salvage->unread >
+            (changes->count ? changes->changes[changes->count - 1]->now.sequence : 0))
+            salvage->end_is_known = false;
     }
     if (code == 0) {
         salvage->rows_are_whole = true;

@@ -39,6 +39,7 @@ struct salvage {
     struct salvage_list rows;
     bool rows_are_whole;
     struct salvage_list changes; /* in order, with gaps */
+    uint64_t unread;             /* the last change of which only the number can be read; 0: none */
     bool end_is_known;           /* no change may be behind the last one */
     int code;
 };

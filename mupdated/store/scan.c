@@ -136,6 +136,7 @@ static enum store_result scan_failed(struct store *store, int code, const char *
 struct store_walk {
     struct store *store;
     struct scan scan;
+    struct digest digest; /* of the rows that came */
 };
 
 enum store_result store_walk_new(struct store_walk **walk, struct store *store,
@@ -183,7 +184,17 @@ static enum store_result next_row(struct store *store, struct scan *scan, struct
 enum store_result store_walk_next(struct store_walk *walk, struct row *row,
                                   struct store_error *error)
 {
-    return next_row(walk->store, &walk->scan, row, error);
+    struct store *store = walk->store;
+    enum store_result result = next_row(store, &walk->scan, row, error);
+    char wrong[DIGEST_TEXT_BYTES];
+
+    if (result == STORE_OK)
+        digest_add(&walk->digest, &row->mupdate);
+    if (result != STORE_ABSENT || !store->has_digest ||
+        digest_equal(&walk->digest, &store->digest))
+        return result;
+    digest_explain(&walk->digest, &store->digest, wrong);
+    return store_damaged_rows(store, error, wrong);
 }
 
 enum store_result store_rows(struct store *store, store_row *callback, void *context,
@@ -193,7 +204,8 @@ enum store_result store_rows(struct store *store, store_row *callback, void *con
     struct row row;
     enum store_result result = store_walk_new(&walk, store, error);
 
-    while (result == STORE_OK && (result = store_walk_next(walk, &row, error)) == STORE_OK)
+    while (result == STORE_OK &&
+           (result = next_row(store, &walk->scan, &row, error)) == STORE_OK)
         if (!callback(context, &row))
             result = STORE_REFUSED;
     store_walk_free(walk);

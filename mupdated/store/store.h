@@ -117,7 +117,8 @@ enum store_result store_part(struct store *store, struct store_error *error);
 /*
  * Read all rows, in octet order of their names, or all changes from a sequence
  * on, in order. The callback returns false to stop; the call then returns
- * STORE_REFUSED. Texts are valid during the callback.
+ * STORE_REFUSED. Texts are valid during the callback. Whether the rows are all that
+ * there must be store_digest() tells the caller.
  */
 typedef bool store_row(void *context, const struct row *row);
 typedef bool store_change(void *context, const struct change *change);
@@ -139,7 +140,8 @@ enum store_result store_changes_between(struct store *store, uint64_t from, uint
 /*
  * The rows as store_rows() reads them, one at a call. The store must stay open, and no batch be
  * under way, meanwhile. store_walk_next(): STORE_OK with *row, valid until the next call;
- * STORE_ABSENT at the end; STORE_BROKEN. store_walk_free() takes NULL too.
+ * STORE_ABSENT at the end, when all that came have the digest that they must; STORE_BROKEN.
+ * store_walk_free() takes NULL too.
  */
 struct store_walk;
 enum store_result store_walk_new(struct store_walk **walk, struct store *store,
@@ -214,7 +216,7 @@ struct store_counts {
  * it on the same name left; each row is what the newest change of its name
  * made it, and a name whose newest change deleted it has no row; all rows have the digest that
  * the last change tells. STORE_OK with
- * *counts filled, or STORE_BROKEN with the first thing that is wrong.
+ * *counts filled; STORE_BROKEN with the first thing that is wrong; STORE_REFUSED: out of memory.
  *
  * Needs memory for all names in the log. No batch may be under way.
  */

@@ -2,6 +2,8 @@
 #include "mupdated/table/digest.h"
 
 #include <endian.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -51,6 +53,17 @@ void digest_subtract(struct digest *digest, const struct mupdate_row *row)
 bool digest_equal(const struct digest *one, const struct digest *other)
 {
     return one->rows == other->rows && one->high == other->high && one->low == other->low;
+}
+
+void digest_explain(const struct digest *is, const struct digest *must,
+                    char text[DIGEST_TEXT_BYTES])
+{
+    if (is->rows == must->rows)
+        (void)snprintf(text, DIGEST_TEXT_BYTES,
+                       "it holds %" PRIu64 " rows as it must, but others", is->rows);
+    else
+        (void)snprintf(text, DIGEST_TEXT_BYTES,
+                       "it holds %" PRIu64 " rows, and must hold %" PRIu64, is->rows, must->rows);
 }
 
 void digest_octets(const struct digest *digest, unsigned char octets[DIGEST_BYTES])

@@ -29,6 +29,11 @@ void digest_subtract(struct digest *digest, const struct mupdate_row *row);
 
 bool digest_equal(const struct digest *one, const struct digest *other);
 
+/* In words, for who looks at a set that has not the digest that it must have. */
+#define DIGEST_TEXT_BYTES 96
+void digest_explain(const struct digest *is, const struct digest *must,
+                    char text[DIGEST_TEXT_BYTES]);
+
 /* The sum, most significant octet first. */
 void digest_octets(const struct digest *digest, unsigned char octets[DIGEST_BYTES]);
 

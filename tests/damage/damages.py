@@ -145,6 +145,19 @@ def delete_any_row(directory, tables):
     plant(directory, ROWS, "delete", sorted(tables[directory.name].rows)[100])
 
 
+def cut_changes(directory, tables):
+    """As of a disk that lost the write of the last page: the newest changes are deletions."""
+    last = tables[directory.name].last
+    for number in range(last - 9, last + 1):
+        plant(directory, CHANGES, "delete", sequence(number))
+
+
+def cut_last_change(directory, tables):
+    last = tables[directory.name].last
+    record = plant(directory, CHANGES, "get", sequence(last))
+    plant(directory, CHANGES, "put", sequence(last), record[:4])
+
+
 def add_deleted_row(directory, tables):
     """One that its newest change deleted."""
     assert b"user.0025" not in tables[directory.name].rows
@@ -273,15 +286,18 @@ DAMAGES = [
            {("agreement", ROWS)}, "all"),
     Damage("a missing row", "stopped", delete_row(ROW), {("agreement", ROWS)}, "all"),
     Damage("a missing row from before the log of changes", "stopped", delete_row(OLD_ROW),
-           {("agreement", ROWS)}, "some", "--dump"),
+           {("agreement", ROWS)}, "some", "--dump", "all"),
     Damage("a row from before the log of changes with another ACL", "stopped",
-           put_row(OLD_ROW, acl=b"eve\tlrswipcda\t"), {("agreement", ROWS)}, "some", "--backup"),
+           put_row(OLD_ROW, acl=b"eve\tlrswipcda\t"), {("agreement", ROWS)}, "some"),
     Damage("a row of before the log of changes that was deleted", "stopped", add_ghost,
-           {("agreement", ROWS)}, "some", "--dump"),
+           {("agreement", ROWS)}, "some"),
     Damage("a missing row of a loaded table", "loaded", delete_any_row, {("agreement", ROWS)},
            "some"),
     Damage("a missing row of a young table", "young", delete_row(OLD_ROW),
-           {("agreement", ROWS)}),
+           {("agreement", ROWS)}, "all"),
+    Damage("the end of the changes, in which a row was deleted", "stopped", cut_changes,
+           {("agreement", ROWS)}, "some"),
+    Damage("the last change cut off", "stopped", cut_last_change, {("record", CHANGES)}, "some"),
     Damage("a row that no change made", "stopped", add_row, {("agreement", ROWS)}, "all"),
     Damage("a row that was deleted", "stopped", add_deleted_row, {("agreement", ROWS)}, "all"),
     Damage("a row of a change that is not there", "stopped", last_sequence,

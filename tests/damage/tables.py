@@ -200,4 +200,5 @@ class Damage:
     found: set           # (kind, file) of a finding that verify must have, any of them
     # same; all: a new history with every row; some: rows may be lost; none: all of them
     repaired: str = "same"
-    saved: str = ""      # with "--dump" or "--backup" the repair gives the same table
+    saved: str = ""      # with "--dump" or "--backup" the repair gives the same table, or
+    again: str = "same"  # what this says

@@ -12,10 +12,10 @@ import struct
 import pytest
 
 import mupdated
-from damages import DAMAGES, META, NEWER, flip_log
+from damages import CHANGES, DAMAGES, META, NEWER, OLD_ROW, ROWS, flip_log
 from dumps import Table, nasty_rows, parse
 from injection import needs_strace, strace
-from tables import facts, make_loaded, make_old, make_young, plant
+from tables import facts, make_loaded, make_old, make_young, plant, sequence
 
 EX_DATAERR, EX_UNAVAILABLE = 65, 69
 
@@ -143,7 +143,7 @@ def test_planted(damage, tables, copy_of, daemons):
     if damage.saved:
         saved = table.saved.with_name("saved" if damage.saved == "--dump" else "saved.backup")
         lost, result = repair(old, damage.saved, saved)
-        check_repaired(old, result, lost, table, "same")
+        check_repaired(old, result, lost, table, damage.again)
 
 
 def test_at_least_thirty_damages_are_planted():
@@ -198,6 +198,31 @@ def test_a_backup_with_a_damaged_log_is_not_restored_as_a_shorter_one(copy_of, t
     done = Table(tmp_path / "restored").ctl("restore", directory, status=EX_DATAERR)
     assert b"changes may be lost" in done.stderr
     assert b"--database %s verify" % str(directory).encode() in done.stderr
+
+
+@pytest.mark.parametrize("name", ["loaded", "stopped"])
+@pytest.mark.parametrize("command", [["dump"], ["export"], ["compact"], ["backup", "{target}"],
+                                     ["restore", "{source}"]], ids=lambda words: words[0])
+def test_a_table_that_lacks_a_row_is_not_taken_for_a_good_one(name, command, tables, copy_of,
+                                                             tmp_path):
+    directory = copy_of(name)
+    plant(directory, ROWS, "delete", OLD_ROW if name == "stopped" else min(tables[name].rows))
+    before = (directory / ROWS).read_bytes()
+    words = [word.format(target=tmp_path / "backup", source=directory) for word in command]
+    table = Table(tmp_path / "restored" if command[0] == "restore" else directory)
+    done = table.ctl(*words, status=EX_DATAERR)
+    rows = len(tables[name].rows)
+    assert b"it holds %d rows, and must hold %d" % (rows - 1, rows) in done.stderr
+    assert not done.stdout and not (tmp_path / "restored").exists()
+    assert (directory / ROWS).read_bytes() == before
+
+
+def test_the_rows_can_be_dumped_whatever_the_last_change_is(tables, copy_of):
+    directory = copy_of("stopped")
+    plant(directory, CHANGES, "put", sequence(tables["stopped"].last), b"\2")
+    header, rows = parse(Table(directory).dump())
+    assert {row[1]: row for row in rows} == tables["stopped"].rows
+    assert int(header[2]) == tables["stopped"].last
 
 
 def test_files_that_are_left_over_do_no_harm(tables, copy_of, daemons):

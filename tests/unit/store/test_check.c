@@ -103,7 +103,7 @@ static void a_lost_row_from_before_the_log_is_found(void **state)
 
     store_trimmed(fixture);
     raw_put(fixture->directory, FORMAT_ROWS, "user.c", 6, NULL, 0);
-    assert_check_says(fixture, "rows.db: it holds 2 rows, and change 8 left 3: mend the table");
+    assert_check_says(fixture, "rows.db: it holds 2 rows, and must hold 3: mend the table");
 }
 
 static void a_row_that_came_back_from_before_the_log_is_found(void **state)
@@ -112,7 +112,7 @@ static void a_row_that_came_back_from_before_the_log_is_found(void **state)
 
     store_trimmed(fixture);
     put_row(fixture, "user.b", 2, "be1!p");
-    assert_check_says(fixture, "rows.db: it holds 4 rows, and change 8 left 3");
+    assert_check_says(fixture, "rows.db: it holds 4 rows, and must hold 3");
 }
 
 static void a_row_from_before_the_log_that_was_another_is_found(void **state)
@@ -121,7 +121,7 @@ static void a_row_from_before_the_log_that_was_another_is_found(void **state)
 
     store_trimmed(fixture);
     put_row(fixture, "user.a", 4, "be1!p");
-    assert_check_says(fixture, "rows.db: it holds 3 rows, and change 8 left others");
+    assert_check_says(fixture, "rows.db: it holds 3 rows as it must, but others");
 }
 
 /* The change as it was written before digests were kept. */
