@@ -195,9 +195,9 @@ static void random_octets_never_lead_outside_of_the_record(void **state)
         for (int k = 0; k < 3; k++)
             copy[(unsigned)rand_r(&seed) % record.len] = (unsigned char)rand_r(&seed);
         if (!format_decode_change(copy, record.len, &back))
-            assert_int_equal((back.has_digest ? 63 : 39) + back.now.mupdate.name.len + back.now.mupdate.location.len +
-                                 back.now.mupdate.acl.len + back.now.who.len +
-                                 back.old_location.len,
+            assert_int_equal((back.has_digest ? 63 : 39) + back.now.mupdate.name.len +
+                                 back.now.mupdate.location.len + back.now.mupdate.acl.len +
+                                 back.now.who.len + back.old_location.len,
                              record.len);
         free(copy);
     }
